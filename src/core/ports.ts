@@ -1,0 +1,58 @@
+// What the engine needs from the outside world, as interfaces, so that tests can hold the clock.
+// Only the adapters at the end of this file read the machine's clock, timers or randomness.
+
+import { randomBytes } from 'node:crypto'
+
+export interface Clock {
+  /** Milliseconds since the epoch; for display and for ids, never for a decision between nodes. */
+  wallMs(): number
+  /** Monotonic milliseconds; for time-outs and for ending trust in one's own lease early. */
+  monotonicMs(): number
+  /** Calls back once after `ms`; returns the cancel function. Never keeps the process alive by itself when `unref`. */
+  after(ms: number, callback: () => void, options?: { readonly unref?: boolean }): () => void
+}
+
+export interface Logger {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export const systemClock: Clock = {
+  wallMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after(ms, callback, options) {
+    // Node fires at once when a delay exceeds 2^31-1 ms; no caller waits longer than that in memory.
+    const timer = setTimeout(callback, Math.min(Math.max(ms, 0), 2_147_483_647))
+    if (options?.unref === true) timer.unref()
+    return () => clearTimeout(timer)
+  },
+}
+
+/** A number in [0, 1) for jitter. */
+export function randomFraction(): number {
+  return Math.random()
+}
+
+export function randomHex(bytes: number): string {
+  return randomBytes(bytes).toString('hex')
+}
+
+export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} }
+
+/** Resolves after `ms`, or rejects with the signal's reason. */
+export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) return reject(signal.reason)
+    const cancel = clock.after(ms, () => {
+      signal?.removeEventListener('abort', onAbort)
+      resolve()
+    })
+    function onAbort(): void {
+      cancel()
+      reject(signal?.reason)
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+}
