@@ -1,0 +1,157 @@
+// The client: everything a program may ask of Cerebelum, the same from an engine and from a process that hosts no
+// workflows. A call that returns has committed; every call may be retried blindly with the same id.
+
+import type { TransactionSql } from 'postgres'
+import type { Duration } from '../core/duration.js'
+import type { EventType } from '../core/event.js'
+import type { Attributes, ExecutionStatus, IdPolicy } from '../core/execution.js'
+import type { Failure } from '../core/failure.js'
+import type { Workflow } from '../workflow/define.js'
+
+export interface StartOptions {
+  /** 1 to 200 printable characters; default: a generated, time-ordered id. */
+  readonly id?: string
+  /** What to do when the id is taken; default `return-existing`. */
+  readonly idPolicy?: IdPolicy
+  /** Idempotency key of this start: a retry with the same key finds the execution it made. Default: random per call. */
+  readonly startId?: string
+  /** Start later: after this long, or at this instant. */
+  readonly startAfter?: Duration | Date
+  readonly attributes?: Attributes
+  /** Start inside the caller's own transaction on the same database: it exists if and when that commits. */
+  readonly transaction?: TransactionSql
+}
+
+export interface StartRequest {
+  readonly workflow: Workflow | string
+  readonly input?: unknown
+  readonly id?: string
+  readonly startId?: string
+  readonly startAfter?: Duration | Date
+  readonly attributes?: Attributes
+}
+
+/** A started execution. */
+export interface Handle<O = unknown> {
+  readonly executionId: string
+  /** Whether this call made it (false: it existed). */
+  readonly created: boolean
+  /** Waits for the result; see `Client.result`. */
+  result(options?: ResultOptions): Promise<O>
+}
+
+export interface ResultOptions {
+  /** Default 1 hour. RESULT_TIMEOUT afterwards; the execution goes on. */
+  readonly timeout?: Duration
+  readonly signal?: AbortSignal
+}
+
+export interface ExecutionInfo {
+  readonly executionId: string
+  readonly workflow: string
+  readonly workflowVersion: string
+  readonly status: ExecutionStatus
+  readonly run: number
+  /** Events so far, over all runs, as of the last change of status. */
+  readonly version: number
+  readonly startedAt: Date
+  readonly closedAt: Date | null
+  readonly node: string | null
+  readonly parentId: string | null
+  readonly attributes: Attributes
+  /** Why it is blocked or dead. */
+  readonly note: string | null
+}
+
+export interface ExecutionDetails extends ExecutionInfo {
+  readonly input: unknown
+  /** Present when completed. */
+  readonly result?: unknown
+  /** Present when failed, canceled or terminated. */
+  readonly failure?: Failure
+}
+
+export interface ListFilter {
+  readonly workflow?: string
+  readonly status?: ExecutionStatus | readonly ExecutionStatus[]
+  readonly startedAfter?: Date
+  readonly startedBefore?: Date
+  readonly parentId?: string
+  readonly attributes?: Attributes
+  /** 1 to 1,000; default 100. */
+  readonly limit?: number
+  readonly cursor?: string
+}
+
+export interface ListPage {
+  readonly executions: readonly ExecutionInfo[]
+  /** Pass it on for the next page; absent on the last. */
+  readonly cursor?: string
+}
+
+export interface HistoryEvent {
+  readonly version: number
+  readonly type: EventType
+  readonly at: Date
+  readonly seq?: number
+  readonly name?: string
+  readonly attempt?: number
+  readonly dueAt?: Date
+  readonly messageId?: string
+  readonly detail?: unknown
+  /** Decoded. For failures a `Failure`. */
+  readonly payload?: unknown
+}
+
+export interface HistoryPage {
+  readonly events: readonly HistoryEvent[]
+  /** Pass as `after` for the next page; absent on the last. */
+  readonly next?: number
+}
+
+export interface Client {
+  /**
+   * Starts an execution. @throws UNKNOWN_WORKFLOW | INVALID_INPUT | INVALID_ID | UNSERIALIZABLE | PAYLOAD_TOO_LARGE |
+   * EXECUTION_EXISTS | OVERLOADED | DATABASE_UNAVAILABLE
+   */
+  start<I, O>(workflow: Workflow<I, O>, input: NoInfer<I>, options?: StartOptions): Promise<Handle<O>>
+  start(workflow: string, input?: unknown, options?: StartOptions): Promise<Handle>
+  /** Up to 10,000 in one call, policy `return-existing`; either all inputs are valid or nothing starts. */
+  startMany(requests: readonly StartRequest[]): Promise<Handle[]>
+  /** @throws EXECUTION_NOT_FOUND */
+  get(executionId: string): Promise<ExecutionDetails>
+  list(filter?: ListFilter): Promise<ListPage>
+  history(executionId: string, page?: { readonly after?: number; readonly limit?: number }): Promise<HistoryPage>
+  /**
+   * Waits for the result of the latest run. @throws the workflow's failure as EXECUTION_FAILED with it as `cause`,
+   * EXECUTION_CANCELED | EXECUTION_TERMINATED | RESULT_TIMEOUT | EXECUTION_NOT_FOUND
+   */
+  result(executionId: string, options?: ResultOptions): Promise<unknown>
+  /** Sends a signal; a retry with the same `signalId` is recognised. @throws EXECUTION_CLOSED | EXECUTION_NOT_FOUND | TOO_MANY | INVALID_INPUT */
+  signal(executionId: string, name: string, payload?: unknown, options?: { readonly signalId?: string }): Promise<void>
+  /** Reads live state. @throws QUERY_FAILED | QUERY_UNAVAILABLE */
+  query(executionId: string, name: string, args?: unknown, options?: { readonly timeout?: Duration }): Promise<unknown>
+  /** A message that is validated and answered. @throws UPDATE_REJECTED | UPDATE_TIMEOUT */
+  update(
+    executionId: string,
+    name: string,
+    payload?: unknown,
+    options?: { readonly updateId?: string; readonly timeout?: Duration },
+  ): Promise<unknown>
+  /** Requests cancellation: an error at the await point; clean-up steps run. */
+  cancel(executionId: string, reason?: string): Promise<void>
+  /** Ends it at once, whatever its code would say. */
+  terminate(executionId: string, reason?: string): Promise<void>
+  pause(executionId: string): Promise<void>
+  /** From paused. */
+  resume(executionId: string): Promise<void>
+  /** A dead letter or a blocked execution: try again now. */
+  retry(executionId: string): Promise<void>
+  /** Removes a closed execution for good. @throws EXECUTION_NOT_CLOSED */
+  delete(executionId: string): Promise<void>
+  /** Names and versions that were ever registered. */
+  workflows(): Promise<{ readonly workflow: string; readonly version: string }[]>
+  /** Round trip to the database, in ms. @throws DATABASE_UNAVAILABLE */
+  ping(): Promise<number>
+  close(): Promise<void>
+}

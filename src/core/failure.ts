@@ -1,0 +1,128 @@
+// Failures: errors as data. They keep type, message, stack, code, cause, own data and which step and attempt they came
+// from; they are stored in histories and thrown again at the await point on replay.
+
+import { CerebelumError, errorCode, ERROR_CODES, type ErrorCode } from './errors.js'
+
+export interface Failure {
+  readonly type: string
+  readonly message: string
+  readonly stack?: string
+  readonly code?: string
+  readonly details?: Readonly<Record<string, unknown>>
+  readonly cause?: Failure
+  readonly retryable?: false
+  readonly step?: string
+  readonly attempt?: number
+}
+
+const STACK_CHARACTERS_MAX = 4_000
+const MESSAGE_CHARACTERS_MAX = 10_000
+const CAUSES_MAX = 10
+
+/** Thrown by a step that should not be tried again whatever its retry policy says. */
+export class NonRetryableError extends Error {
+  readonly retryable = false
+  constructor(message: string, options?: { readonly cause?: unknown }) {
+    super(message, options)
+    this.name = 'NonRetryableError'
+  }
+}
+
+/** What is thrown at the await point when an execution is canceled. Clean-up code may catch it and run steps. */
+export class CanceledError extends Error {
+  readonly code = 'EXECUTION_CANCELED'
+  constructor(reason: string) {
+    super(`canceled: ${reason}`)
+    this.name = 'CanceledError'
+  }
+}
+
+export function toFailure(error: unknown, where: { step?: string; attempt?: number } = {}, depth = 0): Failure {
+  if (!(error instanceof Error)) {
+    return { type: 'Thrown', message: safeString(error).slice(0, MESSAGE_CHARACTERS_MAX), ...where }
+  }
+  const own: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(error)) {
+    if (key === 'name' || key === 'code' || key === 'details' || key === 'retryable' || key === 'cause') continue
+    if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
+      own[key] = value
+    }
+  }
+  const details = error instanceof CerebelumError ? scalars(error.details) : own
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  const known = 'step' in error && typeof error.step === 'string' && where.step === undefined
+  return {
+    type: error.name || error.constructor.name,
+    message: error.message.slice(0, MESSAGE_CHARACTERS_MAX),
+    ...(error.stack === undefined ? {} : { stack: error.stack.slice(0, STACK_CHARACTERS_MAX) }),
+    ...(code === undefined ? {} : { code }),
+    ...(Object.keys(details).length === 0 ? {} : { details }),
+    ...(error.cause === undefined || depth >= CAUSES_MAX ? {} : { cause: toFailure(error.cause, {}, depth + 1) }),
+    ...('retryable' in error && error.retryable === false ? { retryable: false as const } : {}),
+    ...(known && 'step' in error ? { step: String(error.step) } : {}),
+    ...where,
+  }
+}
+
+const BUILT_IN = { Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError } as const
+
+/** The error of a failure; `name`, `stack`, `cause`, `code` and own scalar properties are those of the original. */
+export function fromFailure(failure: unknown): Error {
+  if (!isFailure(failure)) return new Error('unreadable failure')
+  const options = failure.cause === undefined ? undefined : { cause: fromFailure(failure.cause) }
+  const error = make(failure, options)
+  if (error.name !== failure.type) define(error, 'name', failure.type)
+  if (failure.stack !== undefined) define(error, 'stack', failure.stack)
+  if (failure.code !== undefined && !('code' in error)) Object.assign(error, { code: failure.code })
+  if (failure.retryable === false && !('retryable' in error)) Object.assign(error, { retryable: false })
+  if (failure.step !== undefined) Object.assign(error, { step: failure.step })
+  if (failure.attempt !== undefined) Object.assign(error, { attempt: failure.attempt })
+  return error
+}
+
+function make(failure: Failure, options: { cause: Error } | undefined): Error {
+  if (failure.type === 'CerebelumError') {
+    const known = errorCode({ code: failure.code })
+    const code: ErrorCode = known ?? 'INTERNAL'
+    return new CerebelumError(code, failure.message, { ...failure.details, ...options })
+  }
+  const found = Object.entries(BUILT_IN).find(([name]) => name === failure.type)
+  const error = new (found?.[1] ?? Error)(failure.message, options)
+  if (failure.details !== undefined) Object.assign(error, failure.details)
+  return error
+}
+
+function define(error: Error, key: string, value: string): void {
+  Object.defineProperty(error, key, { value, configurable: true, writable: true, enumerable: false })
+}
+
+export function isFailure(value: unknown): value is Failure {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'type' in value &&
+    'message' in value &&
+    typeof value.type === 'string' &&
+    typeof value.message === 'string'
+  )
+}
+
+function scalars(record: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(record).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value)),
+  )
+}
+
+function safeString(value: unknown): string {
+  try {
+    return typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
+  } catch {
+    return String(value)
+  }
+}
+
+/** HTTP status of an error: by its code, 500 for strangers. */
+export function statusOf(error: unknown): number {
+  const code = errorCode(error)
+  return code === undefined ? 500 : ERROR_CODES[code]
+}

@@ -1,0 +1,57 @@
+// Ids and names: how they are made and what they may look like.
+
+import { v7 } from 'uuid'
+import { CerebelumError } from './errors.js'
+
+const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz'
+
+/** A time-ordered id: the 128 bits of a UUIDv7 (RFC 9562) in 26 sortable characters, 10 shorter than its hex form. */
+export function newId(): string {
+  const bytes = v7({}, new Uint8Array(16))
+  let text = ''
+  let bits = 0
+  let held = 0
+  for (const byte of bytes) {
+    held = (held << 8) | byte
+    bits += 8
+    while (bits >= 5) {
+      bits -= 5
+      text += DIGITS[(held >>> bits) & 31]
+      held &= (1 << bits) - 1
+    }
+  }
+  return text + DIGITS[(held << (5 - bits)) & 31]
+}
+
+// eslint-disable-next-line no-control-regex
+const UNPRINTABLE = /[\u0000-\u001f\u007f\ud800-\udfff]/u
+
+/** @throws CerebelumError INVALID_ID */
+export function checkId(id: unknown, what: string, charactersMax: number): string {
+  return check(id, what, charactersMax, 'INVALID_ID', 'idCharactersMax')
+}
+
+/** @throws CerebelumError INVALID_NAME */
+export function checkName(name: unknown, what: string, charactersMax: number): string {
+  return check(name, what, charactersMax, 'INVALID_NAME', 'nameCharactersMax')
+}
+
+function check(value: unknown, what: string, max: number, code: 'INVALID_ID' | 'INVALID_NAME', limit: string): string {
+  if (typeof value !== 'string' || value.length === 0) {
+    throw new CerebelumError(code, `The ${what} must be a text of 1 to ${max} characters, not ${typeof value}.`)
+  }
+  if (value.length > max) {
+    throw new CerebelumError(
+      code,
+      `The ${what} "${value.slice(0, 40)}…" has ${value.length} characters, over the limit ${limit} of ${max}.`,
+      { limit },
+    )
+  }
+  if (UNPRINTABLE.test(value) || value.trim() !== value) {
+    throw new CerebelumError(
+      code,
+      `The ${what} ${JSON.stringify(value.slice(0, 40))} has control characters or outer spaces. Use printable ones.`,
+    )
+  }
+  return value
+}

@@ -1,0 +1,48 @@
+// How a workflow is written down: a name, a version, schemas, and a function of (context, input).
+
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { checkName } from '../core/ids.js'
+import { CerebelumError } from '../core/errors.js'
+import { DEFAULT_LIMITS } from '../core/limits.js'
+import type { WorkflowContext } from './context.js'
+
+export interface WorkflowOptions<I, O> {
+  readonly name: string
+  /** Recorded with each run; default "1". */
+  readonly version?: string
+  /** Any Standard Schema (zod, valibot, arktype …); the input that is stored is its output. */
+  readonly input?: StandardSchemaV1<unknown, I>
+  readonly output?: StandardSchemaV1<unknown, O>
+  /** Signals and their schemas, checked when they are sent. */
+  readonly signals?: Readonly<Record<string, StandardSchemaV1>>
+}
+
+export interface Workflow<I = unknown, O = unknown> {
+  readonly name: string
+  readonly version: string
+  readonly options: WorkflowOptions<I, O>
+  // Method syntax, so that workflows of any input fit `Workflow` (registration lists).
+  run(ctx: WorkflowContext, input: I): Promise<O>
+}
+
+/**
+ * Defines a workflow.
+ * @param options name (1 to 100 printable characters), version, schemas
+ * @param run deterministic: touches the world only through `ctx`
+ * @throws CerebelumError INVALID_NAME | INVALID_ARGUMENT
+ *
+ * @example
+ * export const greet = workflow({ name: 'greet', input: z.string() }, async (ctx, name) =>
+ *   ctx.step('compose', () => `Hello ${name}`))
+ */
+export function workflow<I = unknown, O = unknown>(
+  options: WorkflowOptions<I, O>,
+  run: (ctx: WorkflowContext, input: I) => Promise<O>,
+): Workflow<I, O> {
+  checkName(options.name, 'workflow name', DEFAULT_LIMITS.nameCharactersMax)
+  const version = checkName(options.version ?? '1', 'workflow version', DEFAULT_LIMITS.nameCharactersMax)
+  if (typeof run !== 'function') {
+    throw new CerebelumError('INVALID_ARGUMENT', `Workflow "${options.name}" has no function to run. Pass one as second argument.`)
+  }
+  return Object.freeze({ name: options.name, version, options, run })
+}

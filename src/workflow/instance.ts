@@ -1,0 +1,300 @@
+// One run of a workflow in memory: the user's function, the commands it waits for, and the delivery of outcomes.
+// Pure of I/O: the engine feeds events in the order of their versions and carries out the commands. Live and replay
+// take the same path, one outcome at a time with the code drained in between, so both fall out the same.
+
+import { decode } from '../core/codec.js'
+import { CerebelumError } from '../core/errors.js'
+import type { Event, NewEvent } from '../core/event.js'
+import { CanceledError, fromFailure } from '../core/failure.js'
+import type { Logger } from '../core/ports.js'
+import { seededRandom } from './chance.js'
+import type { Command, Note, RunOutcome } from './command.js'
+import type { StepContext } from './context.js'
+import { makeContext } from './make-context.js'
+import type { Workflow } from './define.js'
+import { drain } from './drain.js'
+import { familyOf, indexHistory, INTENTS, type Family, type RecordedHistory } from './recorded.js'
+
+interface Pending {
+  readonly command: Command
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+export interface UpdateHandler {
+  readonly schema: import('@standard-schema/spec').StandardSchemaV1
+  readonly handle: (value: unknown) => unknown
+  readonly validate: ((value: unknown) => void) | undefined
+}
+
+export interface InstanceOptions {
+  readonly definition: Workflow
+  readonly executionId: string
+  readonly run: number
+  readonly log: Logger
+}
+
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
+export type CommandSpec = DistributiveOmit<Command, 'seq' | 'intent'>
+
+const EMPTY: RecordedHistory = { commands: new Map(), patches: new Set(), seqMax: 0 }
+
+export class Instance {
+  readonly pending = new Map<number, Pending>()
+  readonly options: InstanceOptions
+  readonly queries = new Map<string, (args: unknown) => unknown>()
+  readonly updates = new Map<string, UpdateHandler>()
+  readonly random: () => number
+  /** How the code ended; the engine records it when nothing of it is in flight any more. */
+  outcome: RunOutcome | undefined
+  /** Set once when code and history disagree: the instance is then useless, the history is not harmed. */
+  disagreement: CerebelumError | undefined
+  isCanceled = false
+  isReplaying = false
+  nowMs = 0
+
+  private seq = 0
+  private fresh: Command[] = []
+  private notes: Note[] = []
+  private recorded: RecordedHistory = EMPTY
+  private readonly abandoned = new Set<number>()
+  private readonly patches = new Map<string, boolean>()
+  private readonly undo: { readonly name: string; readonly work: (step: StepContext) => unknown }[] = []
+
+  constructor(options: InstanceOptions) {
+    this.options = options
+    this.random = seededRandom(options.executionId, options.run)
+  }
+
+  /** Feeds the whole history of a run, `started` first. Afterwards the instance is live, or has a `disagreement`. */
+  async replay(events: readonly Event[]): Promise<void> {
+    this.recorded = events.length > 1 ? indexHistory(events) : EMPTY
+    this.isReplaying = events.length > 1
+    const last = events.length - 1
+    for (let index = 0; index <= last; index++) {
+      const event = events[index]
+      if (event === undefined) break
+      if (index === last) this.isReplaying = false
+      await this.deliver(event)
+      if (this.disagreement !== undefined) return
+    }
+  }
+
+  /** Applies one event and drains the code. */
+  async deliver(event: Event): Promise<void> {
+    if (this.apply(event)) await drain()
+  }
+
+  /** Commands issued since the last call that are still unsettled, in order. */
+  takeCommands(): Command[] {
+    if (this.fresh.length === 0) return []
+    const taken = this.fresh.filter((command) => this.pending.has(command.seq))
+    this.fresh = []
+    return taken
+  }
+
+  takeNotes(): Note[] {
+    if (this.notes.length === 0) return this.notes
+    const taken = this.notes
+    this.notes = []
+    return taken
+  }
+
+  /** Nothing pending, not ended: the code waits for something that is not ours. */
+  get isStalled(): boolean {
+    return this.outcome === undefined && this.pending.size === 0 && this.notes.length === 0
+  }
+
+  // ---- for the context
+
+  issue(spec: CommandSpec, onResolve?: (value: unknown) => void): Promise<unknown> {
+    const family: Family = spec.kind === 'transaction' ? 'step' : spec.kind
+    const seq = ++this.seq
+    const known = this.recorded.commands.get(seq)
+    if (known !== undefined && (known.family !== family || known.name !== spec.name)) {
+      this.disagree(known.version, describe(known.family, known.name, seq), describe(family, spec.name, seq))
+      return new Promise(() => {})
+    }
+    const command: Command = { ...spec, seq, intent: known?.intent }
+    const promise = new Promise<unknown>((resolve, reject) => {
+      const settle =
+        onResolve === undefined
+          ? resolve
+          : (value: unknown): void => {
+              onResolve(value)
+              resolve(value)
+            }
+      this.pending.set(seq, { command, resolve: settle, reject })
+    })
+    // A step nobody awaits may fail without ending the process.
+    promise.catch(() => {})
+    this.fresh.push(command)
+    return promise
+  }
+
+  /** Records something without an outcome, unless the history has it already. */
+  note(family: 'attributes' | 'update', name: string, make: (seq: number) => Note): void {
+    const seq = ++this.seq
+    const known = this.recorded.commands.get(seq)
+    if (known === undefined) {
+      this.notes.push(make(seq))
+    } else if (known.family !== family || known.name !== name) {
+      this.disagree(known.version, describe(known.family, known.name, seq), describe(family, name, seq))
+    }
+  }
+
+  patched(id: string): boolean {
+    const known = this.patches.get(id)
+    if (known !== undefined) return known
+    const taken = this.recorded.patches.has(id) || this.seq >= this.recorded.seqMax
+    if (taken && !this.recorded.patches.has(id)) {
+      const event: NewEvent = { type: 'patched', name: id }
+      this.notes.push({ kind: 'note', event })
+    }
+    this.patches.set(id, taken)
+    return taken
+  }
+
+  onFailure(name: string, work: (step: StepContext) => unknown): void {
+    this.undo.push({ name, work })
+  }
+
+  end(outcome: RunOutcome): void {
+    this.outcome ??= outcome
+  }
+
+  // ---- inside
+
+  /** Returns whether code may have become able to go on. */
+  private apply(event: Event): boolean {
+    switch (event.type) {
+      case 'started':
+        this.advanceClock(event)
+        void this.main(decode(event.payload))
+        return true
+      case 'step_completed':
+      case 'signal_received':
+      case 'child_completed':
+        return this.settle(event, (pending) => pending.resolve(decode(event.payload)))
+      case 'sleep_ended':
+      case 'signal_timed_out':
+        return this.settle(event, (pending) => pending.resolve(undefined))
+      case 'step_failed':
+      case 'child_failed':
+        return this.settle(event, (pending) => pending.reject(fromFailure(decode(event.payload))))
+      case 'child_started':
+        return this.childStarted(event)
+      case 'update_accepted':
+        this.advanceClock(event)
+        return this.startUpdate(event)
+      case 'cancel_requested':
+        this.advanceClock(event)
+        return this.cancel(decode(event.payload))
+      default:
+        if (INTENTS.has(event.type) && event.seq !== undefined && event.seq > this.seq) this.unreached(event)
+        return false
+    }
+  }
+
+  private async main(input: unknown): Promise<void> {
+    try {
+      const value = await this.options.definition.run(makeContext(this), input)
+      this.end({ kind: 'completed', value })
+    } catch (error) {
+      const kind = this.isCanceled && error instanceof CanceledError ? 'canceled' : 'failed'
+      await this.unwind()
+      this.end({ kind, error })
+    }
+  }
+
+  private async unwind(): Promise<void> {
+    for (let entry = this.undo.pop(); entry !== undefined; entry = this.undo.pop()) {
+      const { name, work } = entry
+      try {
+        await this.issue({ kind: 'step', name, work, options: { retry: { attempts: 10 } } })
+      } catch {
+        // Recorded as step_failed in the history; the others are still to be undone.
+        this.options.log.error({ executionId: this.options.executionId, step: name }, 'a compensation failed for good')
+      }
+    }
+  }
+
+  private settle(event: Event, act: (pending: Pending) => void): boolean {
+    const seq = event.seq ?? -1
+    const pending = this.pending.get(seq)
+    if (pending === undefined) {
+      if (!this.abandoned.has(seq)) this.unreached(event)
+      return false
+    }
+    this.pending.delete(seq)
+    this.advanceClock(event)
+    act(pending)
+    return true
+  }
+
+  private childStarted(event: Event): boolean {
+    const pending = this.pending.get(event.seq ?? -1)
+    if (pending === undefined) {
+      if (!this.abandoned.has(event.seq ?? -1)) this.unreached(event)
+      return false
+    }
+    if (pending.command.kind !== 'child' || !pending.command.detach) return false
+    const { childId } = pending.command
+    return this.settle(event, ({ resolve }) => resolve({ executionId: childId }))
+  }
+
+  private startUpdate(event: Event): boolean {
+    const name = event.name ?? ''
+    const messageId = event.messageId ?? ''
+    const handler = this.updates.get(name)
+    if (handler === undefined) {
+      this.disagree(event.version, `an accepted update "${name}"`, 'no handler for that update')
+      return false
+    }
+    const answer = (ok: boolean, value: unknown): void =>
+      this.note('update', name, (seq) => ({
+        kind: 'note',
+        event: { type: 'update_completed', seq, name, messageId },
+        answer: { messageId, ok, value },
+      }))
+    void (async () => handler.handle(decode(event.payload)))().then(
+      (value) => answer(true, value),
+      (error: unknown) => answer(false, error),
+    )
+    return true
+  }
+
+  private cancel(reason: unknown): boolean {
+    if (this.isCanceled) return false
+    this.isCanceled = true
+    const waiting = [...this.pending.values()]
+    this.pending.clear()
+    for (const { command } of waiting) this.abandoned.add(command.seq)
+    for (const { reject } of waiting) reject(new CanceledError(typeof reason === 'string' ? reason : 'no reason given'))
+    return true
+  }
+
+  private advanceClock(event: Event): void {
+    this.nowMs = Math.max(this.nowMs, event.at.getTime())
+  }
+
+  private unreached(event: Event): void {
+    const family = familyOf(event.type) ?? 'step'
+    this.disagree(event.version, describe(family, event.name ?? '', event.seq ?? 0), 'nothing that waits for it')
+  }
+
+  private disagree(version: number, recorded: string, code: string): void {
+    const { executionId, definition } = this.options
+    this.disagreement ??= new CerebelumError(
+      'REPLAY_DISAGREES',
+      `Execution "${executionId}" cannot be replayed with this code of workflow "${definition.name}" ` +
+        `(version ${definition.version}): at event ${version} the history has ${recorded}, the code has ${code}. ` +
+        'Nothing was failed: deploy code that agrees with the history (see ctx.patched) and it goes on by itself.',
+      { executionId, workflow: definition.name, version, recorded, code },
+    )
+  }
+}
+
+function describe(family: Family, name: string, seq: number): string {
+  return `${family}${name === '' ? '' : ` "${name}"`} as command ${seq}`
+}
