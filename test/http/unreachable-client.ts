@@ -1,0 +1,29 @@
+// A client that must not be reached: every call fails the test. For requests that have to be refused at the border.
+
+import type { Client } from '../../src/client/client.js'
+
+export function unreachableClient(): Client {
+  const reached = (): never => {
+    throw new Error('the client was reached by a request that should have been refused')
+  }
+  return {
+    start: reached,
+    startMany: reached,
+    get: reached,
+    list: reached,
+    history: reached,
+    result: reached,
+    signal: reached,
+    query: reached,
+    update: reached,
+    cancel: reached,
+    terminate: reached,
+    pause: reached,
+    resume: reached,
+    retry: reached,
+    delete: reached,
+    workflows: reached,
+    ping: reached,
+    close: reached,
+  }
+}
