@@ -197,7 +197,11 @@ async function removeAbandoned(home: string): Promise<void> {
 
 async function flushFolder(path: string): Promise<void> {
   const handle = await open(path, 'r')
-  await handle.sync().finally(() => handle.close())
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
 }
 
 /** A folder for the Unix socket: short (the path's limit is 103 bytes on some systems), the account's own. */
