@@ -121,16 +121,29 @@ export interface Client {
   /** @throws EXECUTION_NOT_FOUND */
   get(executionId: string): Promise<ExecutionDetails>
   list(filter?: ListFilter): Promise<ListPage>
-  history(executionId: string, page?: { readonly after?: number; readonly limit?: number }): Promise<HistoryPage>
+  history(
+    executionId: string,
+    page?: { readonly after?: number; readonly limit?: number },
+  ): Promise<HistoryPage>
   /**
    * Waits for the result of the latest run. @throws the workflow's failure as EXECUTION_FAILED with it as `cause`,
    * EXECUTION_CANCELED | EXECUTION_TERMINATED | RESULT_TIMEOUT | EXECUTION_NOT_FOUND
    */
   result(executionId: string, options?: ResultOptions): Promise<unknown>
   /** Sends a signal; a retry with the same `signalId` is recognised. @throws EXECUTION_CLOSED | EXECUTION_NOT_FOUND | TOO_MANY | INVALID_INPUT */
-  signal(executionId: string, name: string, payload?: unknown, options?: { readonly signalId?: string }): Promise<void>
+  signal(
+    executionId: string,
+    name: string,
+    payload?: unknown,
+    options?: { readonly signalId?: string },
+  ): Promise<void>
   /** Reads live state. @throws QUERY_FAILED | QUERY_UNAVAILABLE */
-  query(executionId: string, name: string, args?: unknown, options?: { readonly timeout?: Duration }): Promise<unknown>
+  query(
+    executionId: string,
+    name: string,
+    args?: unknown,
+    options?: { readonly timeout?: Duration },
+  ): Promise<unknown>
   /** A message that is validated and answered. @throws UPDATE_REJECTED | UPDATE_TIMEOUT */
   update(
     executionId: string,

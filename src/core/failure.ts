@@ -37,14 +37,24 @@ export class CanceledError extends Error {
   }
 }
 
-export function toFailure(error: unknown, where: { step?: string; attempt?: number } = {}, depth = 0): Failure {
+export function toFailure(
+  error: unknown,
+  where: { step?: string; attempt?: number } = {},
+  depth = 0,
+): Failure {
   if (!(error instanceof Error)) {
     return { type: 'Thrown', message: safeString(error).slice(0, MESSAGE_CHARACTERS_MAX), ...where }
   }
   const own: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(error)) {
-    if (key === 'name' || key === 'code' || key === 'details' || key === 'retryable' || key === 'cause') continue
-    if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
+    if (key === 'name' || key === 'code' || key === 'details' || key === 'retryable' || key === 'cause')
+      continue
+    if (
+      value === null ||
+      typeof value === 'string' ||
+      typeof value === 'number' ||
+      typeof value === 'boolean'
+    ) {
       own[key] = value
     }
   }
@@ -57,7 +67,9 @@ export function toFailure(error: unknown, where: { step?: string; attempt?: numb
     ...(error.stack === undefined ? {} : { stack: error.stack.slice(0, STACK_CHARACTERS_MAX) }),
     ...(code === undefined ? {} : { code }),
     ...(Object.keys(details).length === 0 ? {} : { details }),
-    ...(error.cause === undefined || depth >= CAUSES_MAX ? {} : { cause: toFailure(error.cause, {}, depth + 1) }),
+    ...(error.cause === undefined || depth >= CAUSES_MAX
+      ? {}
+      : { cause: toFailure(error.cause, {}, depth + 1) }),
     ...('retryable' in error && error.retryable === false ? { retryable: false as const } : {}),
     ...(known && 'step' in error ? { step: String(error.step) } : {}),
     ...where,

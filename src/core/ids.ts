@@ -36,9 +36,18 @@ export function checkName(name: unknown, what: string, charactersMax: number): s
   return check(name, what, charactersMax, 'INVALID_NAME', 'nameCharactersMax')
 }
 
-function check(value: unknown, what: string, max: number, code: 'INVALID_ID' | 'INVALID_NAME', limit: string): string {
+function check(
+  value: unknown,
+  what: string,
+  max: number,
+  code: 'INVALID_ID' | 'INVALID_NAME',
+  limit: string,
+): string {
   if (typeof value !== 'string' || value.length === 0) {
-    throw new CerebelumError(code, `The ${what} must be a text of 1 to ${max} characters, not ${typeof value}.`)
+    throw new CerebelumError(
+      code,
+      `The ${what} must be a text of 1 to ${max} characters, not ${typeof value}.`,
+    )
   }
   if (value.length > max) {
     throw new CerebelumError(

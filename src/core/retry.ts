@@ -47,7 +47,12 @@ export function resolveRetry(policy: RetryPolicy | false | undefined, step: stri
   const attempts = policy.attempts ?? DEFAULT_RETRY.attempts
   const factor = policy.factor ?? DEFAULT_RETRY.factor
   const jitter = policy.jitter ?? DEFAULT_RETRY.jitter
-  if (!(attempts >= 1) || (attempts !== Infinity && !Number.isInteger(attempts)) || !(factor >= 1) || !(jitter >= 0 && jitter <= 1)) {
+  if (
+    !(attempts >= 1) ||
+    (attempts !== Infinity && !Number.isInteger(attempts)) ||
+    !(factor >= 1) ||
+    !(jitter >= 0 && jitter <= 1)
+  ) {
     throw new CerebelumError(
       'INVALID_ARGUMENT',
       `The retry policy of step "${step}" is out of bounds (attempts ${attempts}, factor ${factor}, jitter ${jitter}). ` +
@@ -57,7 +62,10 @@ export function resolveRetry(policy: RetryPolicy | false | undefined, step: stri
   }
   return {
     attempts,
-    initialMs: policy.initial === undefined ? DEFAULT_RETRY.initialMs : durationMs(policy.initial, 'initial retry wait'),
+    initialMs:
+      policy.initial === undefined
+        ? DEFAULT_RETRY.initialMs
+        : durationMs(policy.initial, 'initial retry wait'),
     backoff: policy.backoff ?? DEFAULT_RETRY.backoff,
     factor,
     capMs: policy.cap === undefined ? DEFAULT_RETRY.capMs : durationMs(policy.cap, 'cap of the retry wait'),

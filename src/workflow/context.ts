@@ -93,7 +93,11 @@ export interface WorkflowContext {
     options?: { readonly validate?: (value: SchemaOutput<S>) => void },
   ): void
   /** Starts another execution and waits for its result. */
-  child<I, O>(workflow: Workflow<I, O>, input: NoInfer<I>, options?: ChildOptions & { readonly detach?: false }): Promise<O>
+  child<I, O>(
+    workflow: Workflow<I, O>,
+    input: NoInfer<I>,
+    options?: ChildOptions & { readonly detach?: false },
+  ): Promise<O>
   child<I, O>(
     workflow: Workflow<I, O>,
     input: NoInfer<I>,

@@ -42,7 +42,10 @@ export function workflow<I = unknown, O = unknown>(
   checkName(options.name, 'workflow name', DEFAULT_LIMITS.nameCharactersMax)
   const version = checkName(options.version ?? '1', 'workflow version', DEFAULT_LIMITS.nameCharactersMax)
   if (typeof run !== 'function') {
-    throw new CerebelumError('INVALID_ARGUMENT', `Workflow "${options.name}" has no function to run. Pass one as second argument.`)
+    throw new CerebelumError(
+      'INVALID_ARGUMENT',
+      `Workflow "${options.name}" has no function to run. Pass one as second argument.`,
+    )
   }
   return Object.freeze({ name: options.name, version, options, run })
 }

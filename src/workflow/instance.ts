@@ -214,7 +214,10 @@ export class Instance {
         await this.issue({ kind: 'step', name, work, options: { retry: { attempts: 10 } } })
       } catch {
         // Recorded as step_failed in the history; the others are still to be undone.
-        this.options.log.error({ executionId: this.options.executionId, step: name }, 'a compensation failed for good')
+        this.options.log.error(
+          { executionId: this.options.executionId, step: name },
+          'a compensation failed for good',
+        )
       }
     }
   }
@@ -270,7 +273,8 @@ export class Instance {
     const waiting = [...this.pending.values()]
     this.pending.clear()
     for (const { command } of waiting) this.abandoned.add(command.seq)
-    for (const { reject } of waiting) reject(new CanceledError(typeof reason === 'string' ? reason : 'no reason given'))
+    for (const { reject } of waiting)
+      reject(new CanceledError(typeof reason === 'string' ? reason : 'no reason given'))
     return true
   }
 
@@ -280,7 +284,11 @@ export class Instance {
 
   private unreached(event: Event): void {
     const family = familyOf(event.type) ?? 'step'
-    this.disagree(event.version, describe(family, event.name ?? '', event.seq ?? 0), 'nothing that waits for it')
+    this.disagree(
+      event.version,
+      describe(family, event.name ?? '', event.seq ?? 0),
+      'nothing that waits for it',
+    )
   }
 
   private disagree(version: number, recorded: string, code: string): void {

@@ -42,7 +42,11 @@ export function makeContext(instance: Instance): WorkflowContext {
     sleep(until: number | string | Date) {
       if (until instanceof Date) {
         if (Number.isNaN(until.getTime())) {
-          throw new CerebelumError('INVALID_DURATION', 'ctx.sleep got an invalid Date. Check how it was made.', { executionId })
+          throw new CerebelumError(
+            'INVALID_DURATION',
+            'ctx.sleep got an invalid Date. Check how it was made.',
+            { executionId },
+          )
         }
         return instance.issue({ kind: 'sleep', name: '', until })
       }
@@ -50,7 +54,10 @@ export function makeContext(instance: Instance): WorkflowContext {
     },
     signal(name: string, schema: StandardSchemaV1, options: { timeout?: number | string } = {}) {
       checkName(name, 'signal name', NAME_MAX)
-      const timeoutMs = options.timeout === undefined ? undefined : durationMs(options.timeout, `time-out of signal "${name}"`)
+      const timeoutMs =
+        options.timeout === undefined
+          ? undefined
+          : durationMs(options.timeout, `time-out of signal "${name}"`)
       return instance.issue({ kind: 'signal', name, schema, timeoutMs })
     },
     onQuery(name: string, handler: (args: unknown) => unknown) {
@@ -121,12 +128,17 @@ export function makeContext(instance: Instance): WorkflowContext {
 function childIdOf(instance: Instance): string {
   const { executionId } = instance.options
   const id = `${executionId}/${seededUuid(instance.random).slice(0, 13)}`
-  return id.length <= DEFAULT_LIMITS.idCharactersMax ? id : `${executionId.slice(0, 100)}/${seededUuid(instance.random)}`
+  return id.length <= DEFAULT_LIMITS.idCharactersMax
+    ? id
+    : `${executionId.slice(0, 100)}/${seededUuid(instance.random)}`
 }
 
 function checkFunction(value: unknown, what: string): void {
   if (typeof value === 'function') return
-  throw new CerebelumError('INVALID_ARGUMENT', `The ${what} has no function to run, but ${typeof value}. Pass a function.`)
+  throw new CerebelumError(
+    'INVALID_ARGUMENT',
+    `The ${what} has no function to run, but ${typeof value}. Pass a function.`,
+  )
 }
 
 function quietWhileReplaying(instance: Instance): Logger {

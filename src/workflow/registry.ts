@@ -10,7 +10,10 @@ export class Registry {
   constructor(workflows: readonly Workflow[]) {
     for (const workflow of workflows) {
       if (this.byName.has(workflow.name)) {
-        throw new CerebelumError('SETTINGS', `Two workflows are named "${workflow.name}". Register each name once.`)
+        throw new CerebelumError(
+          'SETTINGS',
+          `Two workflows are named "${workflow.name}". Register each name once.`,
+        )
       }
       this.byName.set(workflow.name, workflow)
     }

@@ -18,8 +18,13 @@ export async function validate(
   const checked = await schema['~standard'].validate(value)
   if (checked.issues === undefined) return checked.value
   const issues = checked.issues.slice(0, 10).map((issue) => {
-    const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.')
+    const path = (issue.path ?? [])
+      .map((part) => String(typeof part === 'object' ? part.key : part))
+      .join('.')
     return path === '' ? issue.message : `${path}: ${issue.message}`
   })
-  throw new CerebelumError(code, `The ${what} does not match its schema: ${issues.join('; ')}.`, { ...details, issues })
+  throw new CerebelumError(code, `The ${what} does not match its schema: ${issues.join('; ')}.`, {
+    ...details,
+    issues,
+  })
 }

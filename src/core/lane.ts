@@ -1,0 +1,84 @@
+// A commit lane: takes whatever is queued and writes it as one statement, one statement at a time. Under load batches
+// grow by themselves, idle it writes at once: no timers. This is the heart of the speed (see the design).
+
+import { CerebelumError } from './errors.js'
+
+interface Entry<T, R> {
+  readonly item: T
+  readonly resolve: (result: R) => void
+  readonly reject: (error: unknown) => void
+}
+
+export interface LaneOptions<T, R> {
+  readonly name: string
+  /** Writes a batch; one result per item, in order. */
+  readonly write: (batch: readonly T[]) => Promise<readonly R[]>
+  /** Items of one statement. */
+  readonly batchMax: number
+  /** Items waiting; more are refused with OVERLOADED. */
+  readonly queueMax: number
+}
+
+export class Lane<T, R> {
+  private queue: Entry<T, R>[] = []
+  private writing: Promise<void> | undefined
+  private readonly options: LaneOptions<T, R>
+
+  constructor(options: LaneOptions<T, R>) {
+    this.options = options
+  }
+
+  get depth(): number {
+    return this.queue.length
+  }
+
+  /** @throws CerebelumError OVERLOADED, or what the write threw */
+  submit(item: T): Promise<R> {
+    if (this.queue.length >= this.options.queueMax) {
+      const { name, queueMax } = this.options
+      return Promise.reject(
+        new CerebelumError(
+          'OVERLOADED',
+          `The ${name} lane has ${queueMax} waiting writes. Try again in a moment.`,
+          {
+            limit: 'laneQueueMax',
+            retryAfterMs: 1_000,
+          },
+        ),
+      )
+    }
+    return new Promise((resolve, reject) => {
+      this.queue.push({ item, resolve, reject })
+      this.writing ??= this.drain()
+    })
+  }
+
+  /** Resolves when nothing is queued or being written. */
+  async idle(): Promise<void> {
+    while (this.writing !== undefined) await this.writing
+  }
+
+  private async drain(): Promise<void> {
+    // One turn of the event loop collects what the same turn wakes: several commits instead of one.
+    await new Promise((resolve) => setImmediate(resolve))
+    while (this.queue.length > 0) {
+      const batch = this.queue.splice(0, this.options.batchMax)
+      await this.write(batch)
+    }
+    this.writing = undefined
+  }
+
+  private async write(batch: readonly Entry<T, R>[]): Promise<void> {
+    try {
+      const results = await this.options.write(batch.map((entry) => entry.item))
+      batch.forEach((entry, index) => {
+        const result = results[index]
+        if (result === undefined)
+          entry.reject(new CerebelumError('INTERNAL', 'A lane write gave too few results.'))
+        else entry.resolve(result)
+      })
+    } catch (error) {
+      for (const entry of batch) entry.reject(error)
+    }
+  }
+}

@@ -1,0 +1,137 @@
+// How a run ends: its closing event, what its parent and children are told, all in one append.
+
+import { CerebelumError } from '../core/errors.js'
+import type { NewEvent, StartedDetail } from '../core/event.js'
+import type { ClosedStatus } from '../core/execution.js'
+import type { NewMessage } from '../core/message.js'
+import type { RunOutcome } from '../workflow/command.js'
+import { validate } from '../workflow/validate.js'
+import type { Run } from './run.js'
+
+/** Records how the code ended; a result that cannot be stored fails the run instead. */
+export function beginClose(run: Run, outcome: RunOutcome): void {
+  run.isClosing = true
+  if (outcome.kind === 'failed' || outcome.kind === 'canceled')
+    return closeWith(run, outcome.kind, run.encodeFailure(outcome.error))
+  if (outcome.kind === 'continued') return void checked(run, () => continueWith(run, outcome.input))
+  const schema = run.definition.options.output
+  if (schema === undefined) return tryClose(run, outcome.value)
+  void checked(run, async () => {
+    tryClose(
+      run,
+      await validate(schema, outcome.value, `result of execution "${run.executionId}"`, 'INVALID_OUTPUT'),
+    )
+  })
+}
+
+async function checked(run: Run, work: () => Promise<void>): Promise<void> {
+  run.busy++
+  try {
+    await work()
+  } catch (error) {
+    closeWith(run, 'failed', run.encodeFailure(error))
+  }
+  run.busy--
+  run.pump()
+}
+
+function tryClose(run: Run, value: unknown): void {
+  let payload: string | undefined
+  try {
+    payload = run.encode(value, 'result')
+  } catch (error) {
+    return closeWith(run, 'failed', run.encodeFailure(error))
+  }
+  closeWith(run, 'completed', payload)
+}
+
+async function continueWith(run: Run, value: unknown): Promise<void> {
+  const { definition } = run
+  const input = await validate(
+    definition.options.input,
+    value,
+    `next input of execution "${run.executionId}"`,
+    'INVALID_INPUT',
+  )
+  const payload = run.encode(input, 'next input')
+  const detail: StartedDetail = {
+    workflow: definition.name,
+    workflowVersion: definition.version,
+    run: run.run + 1,
+  }
+  const started: NewEvent = {
+    type: 'started',
+    name: definition.name,
+    detail: JSON.stringify(detail),
+    ...(payload === undefined ? {} : { payload }),
+  }
+  run.finish([{ type: 'continued' }, started], { kind: 'continue', workflowVersion: definition.version }, [])
+}
+
+export function failTooLong(run: Run): void {
+  const { historyEventsMax } = run.host.limits
+  const error = new CerebelumError(
+    'HISTORY_TOO_LONG',
+    `The history of execution "${run.executionId}" reached the limit historyEventsMax of ${historyEventsMax} events. ` +
+      'Use ctx.continueAsNew in loops that go on for long.',
+    { executionId: run.executionId, limit: 'historyEventsMax' },
+  )
+  run.isClosing = true
+  run.abandonAll(error)
+  closeWith(run, 'failed', run.encodeFailure(error))
+}
+
+/** At the request of a closing parent: whatever the code would say. */
+export function terminateNow(run: Run, reason: string | undefined): void {
+  run.isClosing = true
+  run.abandonAll('terminated')
+  closeWith(run, 'terminated', reason)
+}
+
+function closeWith(run: Run, status: ClosedStatus, payload: string | undefined): void {
+  const event: NewEvent = { type: status, ...(payload === undefined ? {} : { payload }) }
+  run.finish(
+    [event],
+    { kind: 'close', status },
+    [...toParent(run, status, payload), ...toChildren(run)],
+    payload,
+  )
+}
+
+function toParent(run: Run, status: ClosedStatus, payload: string | undefined): NewMessage[] {
+  const { parent } = run
+  if (parent === null) return []
+  const told =
+    status === 'terminated'
+      ? run.encodeFailure(
+          new CerebelumError('EXECUTION_TERMINATED', `Child "${run.executionId}" was terminated.`, {
+            executionId: run.executionId,
+          }),
+        )
+      : payload
+  return [
+    {
+      key: parent.key,
+      messageId: `child:${run.executionId}:${run.run}`,
+      kind: 'child',
+      name: run.executionId,
+      detail: JSON.stringify({ seq: parent.seq, run: parent.run, status }),
+      ...(told === undefined ? {} : { payload: told }),
+    },
+  ]
+}
+
+function toChildren(run: Run): NewMessage[] {
+  const messages: NewMessage[] = []
+  for (const { childId, policy } of run.children.values()) {
+    if (policy === 'abandon') continue
+    messages.push({
+      key: run.host.store.keyOf(childId),
+      messageId: `parent:${run.executionId}:${run.run}`,
+      kind: policy,
+      name: run.executionId,
+      payload: JSON.stringify(`its parent "${run.executionId}" closed`),
+    })
+  }
+  return messages
+}

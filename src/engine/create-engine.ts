@@ -1,0 +1,166 @@
+// The engine: a node and its client, put together with their settings. The door to everything for a program that runs
+// workflows.
+
+import { CerebelumError } from '../core/errors.js'
+import { DEFAULT_LIMITS, type Limits } from '../core/limits.js'
+import { silentLogger, systemClock, type Clock, type Logger } from '../core/ports.js'
+import type { Client } from '../client/client.js'
+import { StoreClient } from '../client/create-client.js'
+import { openStore } from '../store/open.js'
+import type { OpenStoreOptions, Store } from '../store/store.js'
+import type { Workflow } from '../workflow/define.js'
+import { Registry } from '../workflow/registry.js'
+import { Node } from './node.js'
+
+export interface EngineOptions {
+  /** Where: a URL, or a URL with schema, connections and time-outs. Migrated before (`migrate`, or the CLI). */
+  readonly database: string | OpenStoreOptions
+  /** What this node can run; each name once. */
+  // Workflows of any input and output: the registry never calls them with anything but their own recorded input.
+  readonly workflows: readonly Workflow<never, unknown>[]
+  readonly log?: Logger
+  readonly limits?: Partial<Limits>
+  /** Default "local". */
+  readonly region?: string
+  /** Where other nodes may send hints, e.g. "http://10.0.0.7:4000". */
+  readonly address?: string
+  /** Executions at work at the same time; default 2,000. Waiting ones do not count. */
+  readonly capacity?: number
+  /** Commit lanes, 1 to 16; default 3. */
+  readonly lanes?: number
+  /** Default 1,500 ms; at least three heartbeats. */
+  readonly leaseMs?: number
+  /** Default 400 ms. */
+  readonly heartbeatMs?: number
+  /** Suspended executions kept in memory; default 10,000 and 256 MiB. 0 executions: none. */
+  readonly cache?: { readonly executionsMax?: number; readonly bytesMax?: number }
+  /** How long `stop` waits for steps in flight; default 10 s. */
+  readonly drainMs?: number
+  readonly clock?: Clock
+}
+
+export interface Engine {
+  readonly client: Client
+  readonly nodeId: string
+  /** Executions at work in this process. */
+  readonly running: number
+  /** Whether it may be given work: started, its lease trusted, not draining. */
+  readonly isReady: boolean
+  /** Joins and begins to work. @throws CerebelumError DATABASE_UNAVAILABLE | DATABASE_SCHEMA */
+  start(): Promise<void>
+  /** Drains and leaves; idempotent. */
+  stop(): Promise<void>
+}
+
+const RELEASE = '0.1.0'
+
+/**
+ * Makes an engine; nothing happens before `start`.
+ * @throws CerebelumError SETTINGS
+ *
+ * @example
+ * const engine = await createEngine({ database: process.env.DATABASE_URL, workflows: [fulfil] })
+ * await engine.start()
+ * const handle = await engine.client.start(fulfil, order)
+ */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const settings = check(options)
+  const clock = options.clock ?? systemClock
+  const log = options.log ?? silentLogger
+  const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const registry = new Registry(options.workflows as unknown as readonly Workflow[])
+  const database = typeof options.database === 'string' ? { url: options.database } : options.database
+  const store = await openStore(database)
+  const node = new Node({ store, registry, limits, clock, log, release: RELEASE, ...settings })
+  const client = new StoreClient({ store, limits, clock, log, host: node })
+  return new RunningEngine(store, node, client)
+}
+
+class RunningEngine implements Engine {
+  readonly client: Client
+  private readonly store: Store
+  private readonly node: Node
+  private stopping: Promise<void> | undefined
+  private isStarted = false
+
+  constructor(store: Store, node: Node, client: Client) {
+    this.store = store
+    this.node = node
+    this.client = client
+  }
+
+  get nodeId(): string {
+    return this.node.nodeId
+  }
+  get running(): number {
+    return this.node.running
+  }
+  get isReady(): boolean {
+    return this.isStarted && this.node.isReady
+  }
+
+  async start(): Promise<void> {
+    if (this.stopping !== undefined)
+      throw new CerebelumError('ENGINE_STOPPED', 'This engine was stopped. Create another one.')
+    if (this.isStarted) return
+    await this.node.start()
+    this.isStarted = true
+  }
+
+  stop(): Promise<void> {
+    this.stopping ??= this.leave()
+    return this.stopping
+  }
+
+  private async leave(): Promise<void> {
+    if (this.isStarted) await this.node.stop()
+    await this.client.close()
+    await this.store.close()
+  }
+}
+
+function check(options: EngineOptions): {
+  region: string
+  address: string | null
+  capacity: number
+  lanes: number
+  leaseMs: number
+  heartbeatMs: number
+  cacheExecutionsMax: number
+  cacheBytesMax: number
+  drainMs: number
+} {
+  const leaseMs = options.leaseMs ?? 1_500
+  const heartbeatMs = options.heartbeatMs ?? 400
+  if (leaseMs < heartbeatMs * 3) {
+    throw new CerebelumError(
+      'SETTINGS',
+      `leaseMs (${leaseMs}) must be at least three heartbeats (heartbeatMs is ${heartbeatMs}), or one late answer costs the lease.`,
+    )
+  }
+  const bound = (name: string, value: number, min: number, max: number): number => {
+    if (Number.isInteger(value) && value >= min && value <= max) return value
+    throw new CerebelumError(
+      'SETTINGS',
+      `${name} is ${value}; it must be a whole number from ${min} to ${max}.`,
+    )
+  }
+  return {
+    region: options.region ?? 'local',
+    address: options.address ?? null,
+    capacity: bound('capacity', options.capacity ?? 2_000, 1, 1_000_000),
+    lanes: bound('lanes', options.lanes ?? 3, 1, 16),
+    leaseMs: bound('leaseMs', leaseMs, 300, 600_000),
+    heartbeatMs: bound('heartbeatMs', heartbeatMs, 50, 200_000),
+    // An LRU of none is not to be had: one entry of one byte is as good.
+    cacheExecutionsMax: Math.max(
+      1,
+      bound('cache.executionsMax', options.cache?.executionsMax ?? 10_000, 0, 10_000_000),
+    ),
+    cacheBytesMax:
+      options.cache?.executionsMax === 0
+        ? 1
+        : bound('cache.bytesMax', options.cache?.bytesMax ?? 268_435_456, 1, 1e12),
+    drainMs: bound('drainMs', options.drainMs ?? 10_000, 0, 3_600_000),
+  }
+}

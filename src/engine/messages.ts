@@ -1,0 +1,183 @@
+// What reaches a run from outside: signals to their waits, updates and queries to their handlers, requests to cancel,
+// pause or terminate, and the results of children. Each is consumed by the append that records it.
+
+import { decode } from '../core/codec.js'
+import { CerebelumError } from '../core/errors.js'
+import type { Message } from '../core/message.js'
+import type { SignalCommand } from '../workflow/command.js'
+import { validate } from '../workflow/validate.js'
+import { childEnded } from './children.js'
+import { terminateNow } from './closing.js'
+import type { Run } from './run.js'
+
+/** A wait for a signal begins: its time-out is recorded once, unless a signal is there already. */
+export function awaitSignal(run: Run, command: SignalCommand): void {
+  run.signalWaits.set(command.seq, command)
+  if (command.intent?.dueAt !== undefined) return run.setTimer('signal', command, command.intent.dueAt)
+  matchMessages(run)
+  if (command.timeoutMs !== undefined && run.signalWaits.has(command.seq)) {
+    run.append({ type: 'signal_awaited', seq: command.seq, name: command.name, delayMs: command.timeoutMs })
+  }
+}
+
+/** Hands out every message that somebody waits for; the rest stays. */
+export function matchMessages(run: Run): void {
+  if (run.mailbox.size === 0) return
+  const terminate = run.mailbox.take((message) => message.kind === 'terminate')
+  if (terminate !== undefined) {
+    run.consume(terminate.messageId)
+    return terminateNow(run, terminate.payload)
+  }
+  for (const message of run.mailbox.takeAll((candidate) => candidate.kind === 'cancel')) {
+    run.consume(message.messageId)
+    if (run.instance.isCanceled || run.instance.outcome !== undefined) continue
+    run.append({ type: 'cancel_requested', messageId: message.messageId, ...payloadOf(message) })
+    for (const { childId, policy } of run.children.values()) {
+      if (policy !== 'abandon') run.cancelChild(childId)
+    }
+  }
+  for (const message of run.mailbox.takeAll((candidate) => candidate.kind === 'pause')) {
+    run.consume(message.messageId)
+    run.isPausing = true
+  }
+  for (const message of run.mailbox.takeAll((candidate) => candidate.kind === 'child'))
+    childEnded(run, message)
+  for (const message of run.mailbox.takeAll((candidate) => candidate.kind === 'query'))
+    answerQuery(run, message)
+  matchUpdates(run)
+  for (const command of run.signalWaits.values()) {
+    const message = run.mailbox.take(
+      (candidate) => candidate.kind === 'signal' && candidate.name === command.name,
+    )
+    if (message !== undefined) receiveSignal(run, command, message)
+  }
+}
+
+function receiveSignal(run: Run, command: SignalCommand, message: Message): void {
+  const { seq, name } = command
+  // Taken out of the waits while it is checked: one signal per wait.
+  run.signalWaits.delete(seq)
+  run.busy++
+  void validate(
+    command.schema,
+    decodeOrUndefined(message.payload),
+    `payload of signal "${name}"`,
+    'INVALID_INPUT',
+  )
+    .then((value) => {
+      const payload = run.encode(value, `signal "${name}"`)
+      run.timers.delete(seq)
+      run.append({
+        type: 'signal_received',
+        seq,
+        name,
+        messageId: message.messageId,
+        ...(payload === undefined ? {} : { payload }),
+      })
+    })
+    .catch((error: unknown) => {
+      run.append({
+        type: 'signal_rejected',
+        seq,
+        name,
+        messageId: message.messageId,
+        payload: run.encodeFailure(error),
+      })
+      if (run.instance.pending.has(seq)) awaitAgain(run, command)
+    })
+    .finally(() => {
+      run.busy--
+      run.consume(message.messageId)
+      run.pump()
+    })
+}
+
+function awaitAgain(run: Run, command: SignalCommand): void {
+  run.signalWaits.set(command.seq, command)
+  if (command.timeoutMs === undefined || run.timers.has(command.seq)) return
+  run.append({ type: 'signal_awaited', seq: command.seq, name: command.name, delayMs: command.timeoutMs })
+}
+
+function matchUpdates(run: Run): void {
+  if (run.instance.updates.size === 0) return
+  const wanted = (message: Message): boolean =>
+    message.kind === 'update' && run.instance.updates.has(message.name)
+  for (const message of run.mailbox.takeAll(wanted)) {
+    const handler = run.instance.updates.get(message.name)
+    if (handler === undefined) continue
+    run.busy++
+    void validate(
+      handler.schema,
+      decodeOrUndefined(message.payload),
+      `payload of update "${message.name}"`,
+      'INVALID_INPUT',
+    )
+      .then((value) => {
+        handler.validate?.(value)
+        const payload = run.encode(value, `update "${message.name}"`)
+        run.consume(message.messageId)
+        run.append({
+          type: 'update_accepted',
+          name: message.name,
+          messageId: message.messageId,
+          ...(payload === undefined ? {} : { payload }),
+        })
+      })
+      .catch((error: unknown) =>
+        run.consume(message.messageId, { ok: false, payload: run.encodeFailure(error) }),
+      )
+      .finally(() => {
+        run.busy--
+        run.pump()
+      })
+  }
+}
+
+function answerQuery(run: Run, message: Message): void {
+  try {
+    const value = askInstance(run, message.name, decode(message.payload))
+    run.consume(message.messageId, { ok: true, payload: run.encode(value, 'answer') ?? 'null' })
+  } catch (error) {
+    run.consume(message.messageId, { ok: false, payload: run.encodeFailure(error) })
+  }
+}
+
+/** @throws CerebelumError QUERY_FAILED */
+export function askInstance(run: Run, name: string, args: unknown): unknown {
+  const handler = run.instance.queries.get(name)
+  if (handler === undefined) {
+    const known = [...run.instance.queries.keys()].join(', ') || 'none'
+    throw new CerebelumError(
+      'QUERY_FAILED',
+      `Execution "${run.executionId}" has no query "${name}" (it has: ${known}).`,
+      {
+        executionId: run.executionId,
+      },
+    )
+  }
+  try {
+    return handler(args)
+  } catch (cause) {
+    const text = cause instanceof Error ? cause.message : String(cause)
+    throw new CerebelumError(
+      'QUERY_FAILED',
+      `Query "${name}" of execution "${run.executionId}" threw: ${text}.`,
+      {
+        executionId: run.executionId,
+        cause,
+      },
+    )
+  }
+}
+
+function payloadOf(message: Message): { payload?: string } {
+  return message.payload === undefined ? {} : { payload: message.payload }
+}
+
+function decodeOrUndefined(payload: string | undefined): unknown {
+  try {
+    return decode(payload)
+  } catch {
+    return undefined
+  }
+}

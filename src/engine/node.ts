@@ -1,0 +1,499 @@
+// One engine node: claims executions, runs them, and hands their appends to the commit lanes. Stateless: everything it
+// holds in memory may be lost at any moment. It puts the loops together; each loop has a file of its own.
+
+import { LRUCache } from 'lru-cache'
+import { decode } from '../core/codec.js'
+import { CerebelumError } from '../core/errors.js'
+import type { Event, StartedDetail } from '../core/event.js'
+import { isClosed, type ExecutionKey, type ExecutionStatus } from '../core/execution.js'
+import type { Limits } from '../core/limits.js'
+import { Loop } from '../core/loop.js'
+import type { Clock, Logger } from '../core/ports.js'
+import type { Host } from '../client/host.js'
+import { LeaseHolder } from '../coordination/lease-holder.js'
+import type { Claimed, Commit, CommitOutcome, StartOutcome, StartRow, Store } from '../store/store.js'
+import { TimerLoop } from '../timers/timer-loop.js'
+import type { Workflow } from '../workflow/define.js'
+import type { Registry } from '../workflow/registry.js'
+import { readHistories, readInboxes } from './history-reader.js'
+import { Lane } from '../core/lane.js'
+import { askInstance } from './messages.js'
+import { Run } from './run.js'
+import type { RunHost } from './run-host.js'
+import { Slots } from './slots.js'
+
+export interface NodeOptions {
+  readonly store: Store
+  readonly registry: Registry
+  readonly limits: Limits
+  readonly clock: Clock
+  readonly log: Logger
+  readonly region: string
+  readonly address: string | null
+  readonly release: string
+  /** Executions at work at the same time. */
+  readonly capacity: number
+  readonly lanes: number
+  readonly leaseMs: number
+  readonly heartbeatMs: number
+  readonly cacheExecutionsMax: number
+  readonly cacheBytesMax: number
+  readonly drainMs: number
+}
+
+const COMMIT_BATCH_MAX = 500
+const COMMIT_QUEUE_MAX = 100_000
+const START_BATCH_MAX = 500
+const CLAIM_BATCH_MAX = 500
+const RUNG_BATCH_MAX = 500
+/** An idle node looks this often; pokes make it look at once. */
+const POLL_MIN_MS = 10
+const POLL_MAX_MS = 250
+const UPKEEP_MS = 30_000
+const UPKEEP_BATCH_MAX = 1_000
+const CONSUMED_KEPT_MS = 24 * 3_600_000
+/** How long a claim that cannot be loaded waits before it is tried again. */
+const BROKEN_RETRY_MS = 5_000
+
+type ClosedListener = (executionId: string, status: ExecutionStatus, payload: string | undefined) => void
+type AnsweredListener = (executionId: string, messageId: string) => void
+
+export class Node implements RunHost, Host {
+  readonly store: Store
+  readonly registry: Registry
+  readonly limits: Limits
+  readonly clock: Clock
+  readonly log: Logger
+  readonly stepSlots: Slots
+  isDraining = false
+
+  private readonly options: NodeOptions
+  private readonly live = new Map<string, Run>()
+  private readonly suspended: LRUCache<string, Run>
+  private readonly commitLanes: Lane<Commit, CommitOutcome>[]
+  private readonly childLane: Lane<StartRow, StartOutcome>
+  private readonly leases: LeaseHolder
+  private readonly timers: TimerLoop
+  private readonly claims: Loop
+  private readonly upkeep: Loop
+  private readonly closedListeners = new Set<ClosedListener>()
+  private readonly answeredListeners = new Set<AnsweredListener>()
+  private idlePollMs = POLL_MIN_MS
+  private reserved = 0
+
+  constructor(options: NodeOptions) {
+    this.options = options
+    const { store, registry, limits, clock, log } = options
+    this.store = store
+    this.registry = registry
+    this.limits = limits
+    this.clock = clock
+    this.log = log
+    this.stepSlots = new Slots(limits.stepsPerNodeMax)
+    this.suspended = new LRUCache({
+      max: options.cacheExecutionsMax,
+      maxSize: options.cacheBytesMax,
+      sizeCalculation: (run: Run) => run.bytes,
+    })
+    this.commitLanes = Array.from(
+      { length: options.lanes },
+      () =>
+        new Lane({
+          name: 'commit',
+          batchMax: COMMIT_BATCH_MAX,
+          queueMax: COMMIT_QUEUE_MAX,
+          write: (batch) => store.commit(batch),
+        }),
+    )
+    this.childLane = new Lane({
+      name: 'child',
+      batchMax: START_BATCH_MAX,
+      queueMax: COMMIT_QUEUE_MAX,
+      write: (batch) => store.insertExecutions(batch),
+    })
+    this.leases = new LeaseHolder({
+      ...options,
+      workflows: registry.names,
+      load: () => ({ running: this.live.size, cached: this.suspended.size, laneDepth: this.laneDepth() }),
+      onLost: () => this.dropAll(),
+      onWork: () => this.claims.poke(),
+    })
+    const partitions = (): LeaseHolder['partitions'] => this.leases.partitions
+    this.timers = new TimerLoop({ store, clock, log, partitions, onRung: () => this.claims.poke() })
+    this.claims = new Loop({
+      name: 'claims',
+      clock,
+      log,
+      turn: () => this.claimTurn(),
+      afterErrorMs: POLL_MAX_MS,
+    })
+    this.upkeep = new Loop({
+      name: 'upkeep',
+      clock,
+      log,
+      turn: () => this.upkeepTurn(),
+      afterErrorMs: UPKEEP_MS,
+    })
+  }
+
+  get nodeId(): string {
+    return this.leases.nodeId
+  }
+
+  get running(): number {
+    return this.live.size
+  }
+
+  async start(): Promise<void> {
+    await this.store.registerDefinitions(
+      this.registry.all.map(({ name, version }) => ({ workflow: name, version })),
+    )
+    await this.leases.start()
+    this.claims.start()
+    this.timers.start()
+    this.upkeep.start()
+  }
+
+  /** Stops claiming, lets steps in flight end and be recorded (at most drainMs), hands everything back. */
+  async stop(): Promise<void> {
+    this.isDraining = true
+    await Promise.all([this.claims.stop(), this.timers.stop(), this.upkeep.stop()])
+    for (const run of this.live.values()) run.pump()
+    const deadline = this.clock.monotonicMs() + this.options.drainMs
+    while (this.live.size > 0 && this.clock.monotonicMs() < deadline) {
+      await new Promise<void>((resolve) => this.clock.after(5, resolve))
+    }
+    this.dropAll()
+    await Promise.all(this.commitLanes.map((lane) => lane.idle()))
+    try {
+      await this.leases.stop()
+    } catch (error) {
+      this.log.warn({ err: error }, 'the lease could not be given up; it runs out by itself')
+    }
+  }
+
+  /** Whether the node can do its work: its lease is trusted and it is not on its way out. */
+  get isReady(): boolean {
+    return !this.isDraining && this.leases.isTrusted()
+  }
+
+  // ---- for runs
+
+  isTrusted(): boolean {
+    return this.leases.isTrusted()
+  }
+
+  commit(commit: Commit): Promise<CommitOutcome> {
+    const lane = this.commitLanes[commit.key.partition % this.commitLanes.length]
+    if (lane === undefined) throw new CerebelumError('INTERNAL', 'A node needs at least one commit lane.')
+    return lane.submit(commit)
+  }
+
+  async startChild(row: StartRow): Promise<StartOutcome> {
+    const claimedBy = this.claimant(row.workflow)
+    const outcome = await this.childLane.submit({ ...row, claimedBy })
+    this.started({ ...row, claimedBy }, outcome)
+    return outcome
+  }
+
+  timerWritten(dueAt: Date): void {
+    this.timers.noteDue(dueAt)
+  }
+
+  released(run: Run, rung: boolean): void {
+    this.live.delete(run.executionId)
+    if (run.state === 'suspended') this.suspended.set(run.executionId, run)
+    if (rung) this.claims.poke()
+    this.pokeIfHungry()
+  }
+
+  closed(run: Run, status: ExecutionStatus, payload: string | undefined): void {
+    this.live.delete(run.executionId)
+    if (run.parent !== null) this.claims.poke()
+    for (const listener of this.closedListeners) listener(run.executionId, status, payload)
+    this.pokeIfHungry()
+  }
+
+  answered(executionId: string, messageId: string): void {
+    for (const listener of this.answeredListeners) listener(executionId, messageId)
+  }
+
+  dropped(run: Run, reason: 'lost' | 'unavailable' | 'broken', error?: unknown): void {
+    if (this.live.get(run.executionId) === run) this.live.delete(run.executionId)
+    if (reason !== 'lost')
+      this.log.warn({ err: error, executionId: run.executionId }, 'an execution was dropped from memory')
+    void this.handBack(run.key, run.claimEpoch, run.version, reason === 'lost' ? 0 : BROKEN_RETRY_MS)
+  }
+
+  // ---- for the client in this process
+
+  definition(name: string): Workflow | undefined {
+    return this.registry.get(name)
+  }
+
+  claimant(workflow: string): string | null {
+    const canRun = this.isReady && this.registry.get(workflow) !== undefined
+    if (!canRun || this.live.size + this.reserved >= this.options.capacity) return null
+    this.reserved++
+    return this.nodeId
+  }
+
+  started(row: StartRow, outcome: StartOutcome): void {
+    if (row.claimedBy !== null) this.reserved--
+    if (outcome.kind !== 'created') return
+    if (!outcome.claimed) return this.claims.poke()
+    const definition = this.registry.get(row.workflow)
+    if (definition === undefined || row.claimedBy !== this.nodeId || this.isDraining) {
+      return void this.handBack(row.key, 1, 1, 0, row.claimedBy ?? this.nodeId)
+    }
+    if (this.live.has(row.key.executionId)) return
+    const parent = row.parent ?? null
+    const run = new Run(this, { key: row.key, definition, run: 1, runVersion: 1, claimEpoch: 1, parent })
+    this.live.set(run.executionId, run)
+    const event: Event = { ...row.event, version: 1, at: outcome.at }
+    this.timers.noteTime(outcome.at)
+    void run.begin([event], [], outcome.at).catch((error: unknown) => run.drop('broken', error))
+  }
+
+  /** A reservation of `claimant` that came to nothing. */
+  startFailed(row: StartRow): void {
+    if (row.claimedBy !== null) this.reserved--
+  }
+
+  poke(_keys: readonly ExecutionKey[]): void {
+    this.claims.poke()
+  }
+
+  onClosed(listener: ClosedListener): () => void {
+    this.closedListeners.add(listener)
+    return () => this.closedListeners.delete(listener)
+  }
+
+  onAnswered(listener: AnsweredListener): () => void {
+    this.answeredListeners.add(listener)
+    return () => this.answeredListeners.delete(listener)
+  }
+
+  async query(
+    executionId: string,
+    name: string,
+    args: unknown,
+  ): Promise<{ readonly value: unknown } | undefined> {
+    const key = this.store.keyOf(executionId)
+    const [row] = await this.store.readExecutions([key])
+    if (row === null || row === undefined) {
+      throw new CerebelumError('EXECUTION_NOT_FOUND', `There is no execution "${executionId}".`, {
+        executionId,
+      })
+    }
+    const live = this.live.get(executionId)
+    if (live !== undefined && row.claimEpoch === live.claimEpoch)
+      return { value: askInstance(live, name, args) }
+    const cached = this.suspended.peek(executionId)
+    if (cached !== undefined && cached.claimEpoch === row.claimEpoch)
+      return { value: askInstance(cached, name, args) }
+    const definition = this.registry.get(row.workflow)
+    if (definition === undefined) return undefined
+    const [history] = await readHistories(
+      this.store,
+      [{ key, from: row.runVersion }],
+      this.limits.historyEventsMax + 1_000,
+    )
+    // A throw-away copy: replayed, asked, and forgotten; what it would do next is never carried out.
+    const copy = new Run(this, {
+      key,
+      definition,
+      run: row.run,
+      runVersion: row.runVersion,
+      claimEpoch: -1,
+      parent: null,
+    })
+    await copy.instance.replay(history ?? [])
+    if (copy.instance.disagreement !== undefined) throw copy.instance.disagreement
+    return { value: askInstance(copy, name, args) }
+  }
+
+  // ---- loops
+
+  private async claimTurn(): Promise<number> {
+    if (!this.isReady) return POLL_MIN_MS
+    const rung = this.live.size > 0 ? await this.takeRung() : 0
+    const free = this.options.capacity - this.live.size - this.reserved
+    const partitions = this.leases.partitions
+    const limit = Math.min(free, CLAIM_BATCH_MAX)
+    if (limit <= 0 || partitions.length === 0) return this.pace(rung)
+    const { nodeId } = this
+    const workflows = this.registry.names
+    const claimed = await this.store.claim({ nodeId, partitions, since: null, workflows, limit })
+    if (claimed.length > 0) await this.adopt(claimed, nodeId)
+    if (claimed.length === limit) return 0
+    return this.pace(rung + claimed.length)
+  }
+
+  /** Quick after work, slower the longer there is none. */
+  private pace(found: number): number {
+    this.idlePollMs = found > 0 ? POLL_MIN_MS : Math.min(this.idlePollMs * 2, POLL_MAX_MS)
+    return this.idlePollMs
+  }
+
+  private async takeRung(): Promise<number> {
+    const rung = await this.store.takeRung(this.nodeId, RUNG_BATCH_MAX)
+    const held: { run: Run; at: Date; inbox: number }[] = []
+    for (const { key, claimEpoch, inbox, at } of rung) {
+      const run = this.live.get(key.executionId)
+      if (run !== undefined && run.claimEpoch === claimEpoch) held.push({ run, at, inbox })
+      // Held by the database's word, but not in memory: give it back, so that it is claimed and loaded afresh.
+      else await this.handBack(key, claimEpoch, 0, 0)
+    }
+    const unread = held.filter(({ run, inbox }) => inbox > run.mailbox.position)
+    const wanted = unread.map(({ run }) => ({ key: run.key, after: run.mailbox.position }))
+    const messages = await readInboxes(this.store, wanted)
+    const byRun = new Map(unread.map(({ run }, index) => [run, messages[index] ?? []]))
+    for (const { run, at } of held) run.wake(byRun.get(run) ?? [], at)
+    return rung.length
+  }
+
+  private async adopt(claimed: readonly Claimed[], nodeId: string): Promise<void> {
+    const at = claimed[0]?.at
+    if (at !== undefined) this.timers.noteTime(at)
+    const ready = claimed.map((claim) => ({ claim, cached: this.takeCached(claim) }))
+    const toLoad = ready.filter(({ cached }) => cached === undefined)
+    const histories = await readHistories(
+      this.store,
+      toLoad.map(({ claim }) => ({ key: claim.key, from: claim.runVersion })),
+      this.limits.historyEventsMax + 1_000,
+    )
+    const historyOf = new Map(toLoad.map(({ claim }, index) => [claim, histories[index] ?? []]))
+    const unread = ready.filter(({ claim, cached }) => claim.inbox > (cached?.mailbox.position ?? 0))
+    const messages = await readInboxes(
+      this.store,
+      unread.map(({ claim, cached }) => ({ key: claim.key, after: cached?.mailbox.position ?? 0 })),
+    )
+    const messagesOf = new Map(unread.map(({ claim }, index) => [claim, messages[index] ?? []]))
+    for (const { claim, cached } of ready) {
+      if (this.nodeId !== nodeId) return
+      const inbox = messagesOf.get(claim) ?? []
+      if (cached !== undefined) {
+        this.live.set(claim.key.executionId, cached)
+        cached.wake(inbox, claim.at)
+      } else {
+        this.load(claim, historyOf.get(claim) ?? [], inbox)
+      }
+    }
+  }
+
+  private takeCached(claim: Claimed): Run | undefined {
+    const cached = this.suspended.get(claim.key.executionId)
+    if (cached === undefined) return undefined
+    this.suspended.delete(claim.key.executionId)
+    // Nobody claimed it since: what is in memory is what is in the database.
+    if (cached.claimEpoch + 1 !== claim.claimEpoch || cached.version !== claim.version) return undefined
+    cached.claimEpoch = claim.claimEpoch
+    return cached
+  }
+
+  private load(claim: Claimed, history: readonly Event[], inbox: Parameters<Run['wake']>[0]): void {
+    const definition = this.registry.get(claim.workflow)
+    const started = history[0]
+    if (definition === undefined || started?.type !== 'started') {
+      const note = `the history of execution "${claim.key.executionId}" does not begin with "started"`
+      this.log.error({ executionId: claim.key.executionId }, note)
+      return void this.setAside(claim, note)
+    }
+    const { key, run, runVersion, claimEpoch, parent } = claim
+    const detail = decode(started.detail) as StartedDetail
+    if (
+      history.length === 1 &&
+      detail.startAt !== undefined &&
+      claim.at.getTime() < Date.parse(detail.startAt)
+    ) {
+      return void this.handBack(key, claimEpoch, started.version, undefined)
+    }
+    const loaded = new Run(this, { key, definition, run, runVersion, claimEpoch, parent })
+    this.live.set(key.executionId, loaded)
+    void loaded.begin(history, inbox, claim.at).catch((error: unknown) => loaded.drop('broken', error))
+  }
+
+  private async upkeepTurn(): Promise<number> {
+    const { partitions } = this.leases
+    if (partitions.length > 0) {
+      const rung = await this.store.sweepStranded(partitions, UPKEEP_BATCH_MAX)
+      if (rung > 0) this.claims.poke()
+    }
+    await this.store.sweepConsumed(CONSUMED_KEPT_MS, UPKEEP_BATCH_MAX)
+    return UPKEEP_MS
+  }
+
+  // ---- giving back
+
+  /** Gives a claim up without an append; `readyInMs` undefined: as waiting. Best effort: the lease does the rest. */
+  private async handBack(
+    key: ExecutionKey,
+    claimEpoch: number,
+    version: number,
+    readyInMs: number | undefined,
+    nodeId = this.nodeId,
+  ): Promise<void> {
+    try {
+      const outcome = await this.commit({
+        key,
+        nodeId,
+        claimEpoch,
+        expectedVersion: version,
+        events: [],
+        transition:
+          readyInMs === undefined
+            ? { kind: 'release', status: 'waiting' }
+            : { kind: 'release', status: 'running', readyInMs },
+      })
+      if (outcome.kind === 'lost') await this.store.ringStranded([key])
+      this.claims.poke()
+    } catch (error) {
+      this.log.warn(
+        { err: error, executionId: key.executionId },
+        'a claim could not be given back; its lease decides',
+      )
+    }
+  }
+
+  private async setAside(claim: Claimed, note: string): Promise<void> {
+    try {
+      await this.commit({
+        key: claim.key,
+        nodeId: this.nodeId,
+        claimEpoch: claim.claimEpoch,
+        expectedVersion: claim.version,
+        events: [],
+        transition: { kind: 'release', status: 'dead', note },
+      })
+    } catch (error) {
+      this.log.warn(
+        { err: error, executionId: claim.key.executionId },
+        'a dead letter could not be set aside',
+      )
+    }
+  }
+
+  private dropAll(): void {
+    for (const run of this.live.values()) {
+      run.state = 'dropped'
+      run.abandonAll(new Error('this node no longer holds the execution'))
+    }
+    this.live.clear()
+    this.suspended.clear()
+  }
+
+  private pokeIfHungry(): void {
+    if (this.live.size < this.options.capacity / 2 && this.live.size + 1 >= this.options.capacity / 2)
+      this.claims.poke()
+  }
+
+  private laneDepth(): number {
+    return this.commitLanes.reduce((sum, lane) => sum + lane.depth, 0)
+  }
+
+  /** Whether a status needs no more work here; for clients that wait. */
+  static isDone(status: ExecutionStatus): boolean {
+    return isClosed(status)
+  }
+}

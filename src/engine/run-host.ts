@@ -1,0 +1,32 @@
+// What a live run needs of its node: a narrow port, so that a run knows no loops and no leases.
+
+import type { ExecutionStatus } from '../core/execution.js'
+import type { Limits } from '../core/limits.js'
+import type { Clock, Logger } from '../core/ports.js'
+import type { Commit, CommitOutcome, StartOutcome, StartRow, Store } from '../store/store.js'
+import type { Registry } from '../workflow/registry.js'
+import type { Run } from './run.js'
+import type { Slots } from './slots.js'
+
+export interface RunHost {
+  readonly nodeId: string
+  readonly store: Store
+  readonly registry: Registry
+  readonly limits: Limits
+  readonly clock: Clock
+  readonly log: Logger
+  readonly stepSlots: Slots
+  readonly isDraining: boolean
+  /** Whether this node may still start steps (its lease is trusted). */
+  isTrusted(): boolean
+  commit(commit: Commit): Promise<CommitOutcome>
+  startChild(row: StartRow): Promise<StartOutcome>
+  /** A timer of a live or suspended run was written. */
+  timerWritten(dueAt: Date): void
+  /** The claim was given up; `rung`: the doorbell is set. */
+  released(run: Run, rung: boolean): void
+  closed(run: Run, status: ExecutionStatus, payload: string | undefined): void
+  answered(executionId: string, messageId: string): void
+  /** The run is useless here: `reason` says why; what is in the database decides how it goes on. */
+  dropped(run: Run, reason: 'lost' | 'unavailable' | 'broken', error?: unknown): void
+}

@@ -1,0 +1,468 @@
+// One claimed execution at work on this node: its instance, what is in flight, and what is to be appended next.
+// Promises: at most one append is under way at a time; no outcome reaches the code before it is durable (invariant 2);
+// a run that lost its claim appends nothing more. It never reads or writes the database but through its host.
+
+import { encode } from '../core/codec.js'
+import type { Event, NewEvent } from '../core/event.js'
+import { toFailure } from '../core/failure.js'
+import type { Attributes, ExecutionKey, ParentClosePolicy, ParentLink } from '../core/execution.js'
+import type { Answer, Message, NewMessage } from '../core/message.js'
+import type { Commit, CommitOutcome } from '../store/store.js'
+import type { Command, Note } from '../workflow/command.js'
+import { Instance } from '../workflow/instance.js'
+import { INTENTS } from '../workflow/recorded.js'
+import type { Workflow } from '../workflow/define.js'
+import { beginChild, childRecorded } from './children.js'
+import { beginClose, failTooLong } from './closing.js'
+import { Mailbox } from './mailbox.js'
+import { awaitSignal, matchMessages } from './messages.js'
+import type { RunHost } from './run-host.js'
+import { beginStep, beginTransaction, retryDue } from './steps.js'
+import type { Attempt } from './step-attempt.js'
+import { Slots } from './slots.js'
+
+export interface RunInit {
+  readonly key: ExecutionKey
+  readonly definition: Workflow
+  readonly run: number
+  readonly runVersion: number
+  readonly claimEpoch: number
+  readonly parent: ParentLink | null
+}
+
+type Transition = NonNullable<Commit['transition']>
+export type TimerKind = 'sleep' | 'signal' | 'retry'
+
+const STALL_CHECKS = 5
+const STALL_CHECK_MS = 200
+/** What a run costs before its payloads; measured roughly, for the cache's bound by bytes. */
+const BASE_BYTES = 4_000
+
+export class Run {
+  readonly key: ExecutionKey
+  readonly definition: Workflow
+  readonly parent: ParentLink | null
+  run: number
+  runVersion: number
+  claimEpoch: number
+  version = 0
+  instance: Instance
+  host: RunHost
+  state: 'live' | 'suspended' | 'closed' | 'dropped' = 'live'
+
+  // What is in flight, by the seq of its command.
+  readonly attempts = new Map<number, Attempt | undefined>()
+  readonly timers = new Map<
+    number,
+    { readonly kind: TimerKind; readonly dueAt: number; readonly command: Command }
+  >()
+  readonly signalWaits = new Map<number, Extract<Command, { kind: 'signal' }>>()
+  readonly children = new Map<number, { readonly childId: string; readonly policy: ParentClosePolicy }>()
+  /** Asynchronous work of the engine itself for this run (validation, a child's start). */
+  busy = 0
+  readonly mailbox = new Mailbox()
+  readonly stepSlots: Slots
+  isPausing = false
+  isClosing = false
+  bytes = BASE_BYTES
+
+  // The next append.
+  private events: NewEvent[] = []
+  private consumed: { messageId: string; answer?: Answer }[] = []
+  private messages: NewMessage[] = []
+  private attributes: Attributes | undefined
+  private transition: Transition | undefined
+  private closePayload: string | undefined
+
+  private isCommitting = false
+  private readonly slotWaiters: (() => void)[] = []
+  private stallChecks = 0
+  private warnedLong = false
+  private isBlocked = false
+
+  constructor(host: RunHost, init: RunInit) {
+    this.host = host
+    this.key = init.key
+    this.definition = init.definition
+    this.parent = init.parent
+    this.run = init.run
+    this.runVersion = init.runVersion
+    this.claimEpoch = init.claimEpoch
+    this.stepSlots = new Slots(host.limits.stepsPerExecutionMax)
+    this.instance = this.newInstance()
+  }
+
+  get executionId(): string {
+    return this.key.executionId
+  }
+
+  /** Replays a history (`started` first) and goes on from there; `at` is the database's time of the claim. */
+  async begin(history: readonly Event[], messages: readonly Message[], at: Date): Promise<void> {
+    this.isCommitting = true
+    for (const event of history) this.bytes += event.payload?.length ?? 0
+    await this.instance.replay(history)
+    this.version = history.at(-1)?.version ?? this.version
+    this.isCommitting = false
+    this.wake(messages, at)
+  }
+
+  /** Goes on after a claim, or when the doorbell rang while it was held. */
+  wake(messages: readonly Message[], at: Date): void {
+    if (this.state === 'suspended') this.state = 'live'
+    if (this.state !== 'live') return
+    this.mailbox.add(messages)
+    this.beginAll(this.instance.takeCommands())
+    matchMessages(this)
+    this.timersDue(at)
+    this.pump()
+  }
+
+  /** Looks at everything that may have changed and does what follows. Cheap, synchronous, callable at any time. */
+  pump(): void {
+    if (this.state !== 'live') return
+    if (this.instance.disagreement !== undefined) return this.block(this.instance.disagreement.message)
+    for (const note of this.instance.takeNotes()) this.takeNote(note)
+    if (!this.host.isDraining) this.beginAll(this.instance.takeCommands())
+    if (this.mailbox.size > 0) matchMessages(this)
+    if (!this.isCommitting) this.settle()
+  }
+
+  append(event: NewEvent): void {
+    this.events.push(event)
+  }
+
+  consume(messageId: string, answer?: Answer): void {
+    this.consumed.push(answer === undefined ? { messageId } : { messageId, answer })
+  }
+
+  /** Ends the run with this event, in one append with all that follows from it. */
+  finish(
+    events: readonly NewEvent[],
+    transition: Transition,
+    messages: readonly NewMessage[],
+    payload?: string,
+  ): void {
+    this.events.push(...events)
+    this.messages.push(...messages)
+    this.transition = transition
+    this.closePayload = payload
+  }
+
+  /** Passes a request to cancel on to a child, with the next append. */
+  cancelChild(childId: string): void {
+    this.messages.push({
+      key: this.host.store.keyOf(childId),
+      messageId: `parent-cancel:${this.executionId}:${this.run}`,
+      kind: 'cancel',
+      name: this.executionId,
+      payload: JSON.stringify(`its parent "${this.executionId}" was canceled`),
+    })
+  }
+
+  /** Encodes a user value within the limits. @throws CerebelumError */
+  encode(value: unknown, what: string): string | undefined {
+    return encode(value, `${what} of execution "${this.executionId}"`, this.host.limits.payloadBytesMax)
+  }
+
+  encodeFailure(error: unknown, where: { step?: string; attempt?: number } = {}): string {
+    const failure = toFailure(error, where)
+    return encode(failure, 'failure', Infinity) ?? 'null'
+  }
+
+  eventsOfRun(): number {
+    return this.version - this.runVersion + 1 + this.events.length
+  }
+
+  /** Takes the right to append, for a transaction that appends by itself; `appended` gives it back. */
+  acquireAppend(): Promise<void> {
+    if (!this.isCommitting) {
+      this.isCommitting = true
+      return Promise.resolve()
+    }
+    return new Promise((resolve) => this.slotWaiters.push(resolve))
+  }
+
+  /** After an append that took the right: what was written is delivered, the right passed on. */
+  async appended(event: NewEvent | undefined, outcome: CommitOutcome | undefined): Promise<void> {
+    if (event !== undefined && outcome?.kind === 'committed') await this.deliver([event], outcome.at)
+    this.passOn()
+    if (outcome?.kind === 'lost') this.drop('lost')
+    else this.pump()
+  }
+
+  /** Gives up everything in memory; in-flight attempts are aborted and their results dropped. */
+  drop(reason: 'lost' | 'unavailable' | 'broken', error?: unknown): void {
+    if (this.state === 'dropped' || this.state === 'closed') return
+    this.state = 'dropped'
+    this.abandonAll(reason)
+    this.host.dropped(this, reason, error)
+  }
+
+  abandonAll(reason: unknown): void {
+    for (const attempt of this.attempts.values()) attempt?.abandon(reason)
+    this.attempts.clear()
+  }
+
+  // ---- inside
+
+  private newInstance(): Instance {
+    return new Instance({
+      definition: this.definition,
+      executionId: this.key.executionId,
+      run: this.run,
+      log: this.host.log,
+    })
+  }
+
+  private beginAll(commands: readonly Command[]): void {
+    for (const command of commands) {
+      switch (command.kind) {
+        case 'step':
+          beginStep(this, command)
+          break
+        case 'transaction':
+          beginTransaction(this, command)
+          break
+        case 'sleep':
+          this.beginSleep(command)
+          break
+        case 'signal':
+          awaitSignal(this, command)
+          break
+        case 'child':
+          beginChild(this, command)
+          break
+      }
+    }
+  }
+
+  private beginSleep(command: Extract<Command, { kind: 'sleep' }>): void {
+    if (command.intent !== undefined) return this.setTimer('sleep', command, command.intent.dueAt)
+    const due = command.until === undefined ? { delayMs: command.delayMs ?? 0 } : { dueAt: command.until }
+    this.append({ type: 'sleep_started', seq: command.seq, ...due })
+  }
+
+  setTimer(kind: TimerKind, command: Command, dueAt: Date | undefined): void {
+    this.timers.set(command.seq, { kind, command, dueAt: dueAt?.getTime() ?? 0 })
+  }
+
+  private timersDue(at: Date): void {
+    for (const [seq, timer] of this.timers) {
+      if (timer.dueAt > at.getTime()) continue
+      this.timers.delete(seq)
+      if (timer.kind === 'sleep') this.append({ type: 'sleep_ended', seq })
+      else if (timer.kind === 'retry') retryDue(this, timer.command)
+      else {
+        this.signalWaits.delete(seq)
+        this.append({ type: 'signal_timed_out', seq, name: timer.command.name })
+      }
+    }
+  }
+
+  private takeNote(note: Note): void {
+    if (note.attributes !== undefined) this.attributes = { ...this.attributes, ...note.attributes }
+    const { answer } = note
+    if (answer === undefined) return this.append(note.event)
+    let payload: string
+    let ok = answer.ok
+    try {
+      payload = ok ? (this.encode(answer.value, 'answer') ?? 'null') : this.encodeFailure(answer.value)
+    } catch (error) {
+      ok = false
+      payload = this.encodeFailure(error)
+    }
+    this.append({ ...note.event, payload, detail: JSON.stringify({ failed: !ok }) })
+    this.consume(answer.messageId, { ok, payload })
+  }
+
+  /** Nothing is being appended: append what there is, or end, or suspend. */
+  private settle(): void {
+    const idle = this.attempts.size === 0 && this.busy === 0
+    if (idle && this.transition === undefined && !this.isClosing && this.instance.outcome !== undefined) {
+      const waitsForRetry = [...this.timers.values()].some((timer) => timer.kind === 'retry')
+      if (this.instance.outcome.kind !== 'completed' || !waitsForRetry)
+        beginClose(this, this.instance.outcome)
+    }
+    if (
+      this.transition === undefined &&
+      !this.isClosing &&
+      this.eventsOfRun() > this.host.limits.historyEventsMax
+    ) {
+      failTooLong(this)
+    }
+    if (idle && this.transition === undefined && !this.isClosing) this.maySuspend()
+    if (this.transition !== undefined || this.events.length > 0 || this.consumed.length > 0) void this.flush()
+  }
+
+  /** Only intents are queued and nothing is in flight: the code cannot go on, so the claim is given up with them. */
+  private maySuspend(): void {
+    if (this.slotWaiters.length > 0) return
+    if (this.events.some((event) => !INTENTS.has(event.type) || event.type === 'child_started')) return
+    if (this.instance.isStalled && this.events.length === 0 && !this.host.isDraining) return this.checkStall()
+    this.stallChecks = 0
+    if (this.isPausing) {
+      this.events.push({ type: 'paused' })
+      this.isPausing = false
+      this.transition = { kind: 'release', status: 'paused' }
+    } else if (this.host.isDraining) {
+      this.transition = { kind: 'release', status: 'running', readyInMs: 0 }
+    } else {
+      this.transition = { kind: 'release', status: 'waiting' }
+    }
+  }
+
+  /** The code waits for a promise that is not ours: it gets a moment, then the execution is set aside. */
+  private checkStall(): void {
+    if (this.stallChecks++ >= STALL_CHECKS) {
+      return this.block(
+        `Workflow "${this.definition.name}" of execution "${this.executionId}" waits for a promise that did not come from ctx. ` +
+          'Put the work into ctx.step: only what ctx gives can be replayed.',
+      )
+    }
+    this.busy++
+    this.host.clock.after(STALL_CHECK_MS, () => {
+      this.busy--
+      this.pump()
+    })
+  }
+
+  private block(note: string): void {
+    if (!this.isBlocked) {
+      this.isBlocked = true
+      this.isClosing = true
+      this.host.log.error({ executionId: this.executionId, workflow: this.definition.name }, note)
+      this.abandonAll('blocked')
+    }
+    if (this.isCommitting) return
+    this.events = []
+    this.consumed = []
+    this.messages = []
+    this.transition = { kind: 'release', status: 'blocked', readyInMs: BLOCKED_RETRY_MS, note }
+    void this.flush()
+  }
+
+  private async flush(): Promise<void> {
+    this.isCommitting = true
+    const { events, consumed, messages, attributes, transition } = this
+    this.events = []
+    this.consumed = []
+    this.messages = []
+    this.attributes = undefined
+    let outcome: CommitOutcome
+    try {
+      outcome = await this.host.commit({
+        key: this.key,
+        nodeId: this.host.nodeId,
+        claimEpoch: this.claimEpoch,
+        expectedVersion: this.version,
+        events,
+        ...(consumed.length === 0 ? {} : { consumed }),
+        ...(messages.length === 0 ? {} : { messages }),
+        ...(attributes === undefined ? {} : { attributes }),
+        ...(transition === undefined ? {} : { transition }),
+      })
+    } catch (error) {
+      return this.drop('unavailable', error)
+    }
+    if (this.state !== 'live') return
+    if (outcome.kind === 'lost') return this.drop('lost')
+    for (const { messageId, answer } of consumed) {
+      if (answer !== undefined) this.host.answered(this.executionId, messageId)
+    }
+    if (transition?.kind === 'close') return this.closed(transition.status, events.length)
+    if (transition?.kind === 'continue') return this.continued(events, outcome.at)
+    await this.deliver(events, outcome.at)
+    if (transition !== undefined) return this.released(outcome.rung)
+    this.passOn()
+    this.pump()
+  }
+
+  private async deliver(events: readonly NewEvent[], at: Date): Promise<void> {
+    for (const written of events) {
+      const event = this.recorded(written, at)
+      this.bytes += event.payload?.length ?? 0
+      const command = event.seq === undefined ? undefined : this.instance.pending.get(event.seq)?.command
+      if (event.dueAt !== undefined) {
+        this.host.timerWritten(event.dueAt)
+        if (command?.kind === 'sleep') this.setTimer('sleep', command, event.dueAt)
+        else if (command?.kind === 'signal' && this.signalWaits.has(command.seq))
+          this.setTimer('signal', command, event.dueAt)
+        else if (command?.kind === 'step') this.setTimer('retry', { ...command, intent: event }, event.dueAt)
+      }
+      if (event.type === 'child_started' && command?.kind === 'child') childRecorded(this, command)
+      await this.instance.deliver(event)
+      if (event.type === 'cancel_requested') this.afterCancel()
+    }
+    if (!this.warnedLong && this.eventsOfRun() > this.host.limits.historyEventsWarn) {
+      this.warnedLong = true
+      const { historyEventsWarn: limit, historyEventsMax: max } = this.host.limits
+      this.host.log.warn(
+        { executionId: this.executionId, workflow: this.definition.name },
+        `the history of this run has over ${limit} events; at ${max} it fails: use ctx.continueAsNew`,
+      )
+    }
+  }
+
+  private recorded(written: NewEvent, at: Date): Event {
+    const { delayMs, ...rest } = written
+    this.version++
+    const dueAt = delayMs === undefined ? written.dueAt : new Date(at.getTime() + delayMs)
+    return { ...rest, version: this.version, at, ...(dueAt === undefined ? {} : { dueAt }) }
+  }
+
+  private afterCancel(): void {
+    for (const seq of this.timers.keys()) if (!this.instance.pending.has(seq)) this.timers.delete(seq)
+    for (const seq of this.signalWaits.keys())
+      if (!this.instance.pending.has(seq)) this.signalWaits.delete(seq)
+    for (const [seq, attempt] of this.attempts) {
+      if (!this.instance.pending.has(seq)) attempt?.abort(new Error('the execution was canceled'))
+    }
+  }
+
+  private passOn(): void {
+    const next = this.slotWaiters.shift()
+    if (next === undefined) this.isCommitting = false
+    else next()
+  }
+
+  private released(rung: boolean): void {
+    this.transition = undefined
+    this.isClosing = false
+    this.isCommitting = false
+    // What came in while the claim was being given up is still unread in the database: a copy that has seen it must
+    // not be woken again, or it would take it for handled.
+    const isClean =
+      this.events.length === 0 && this.consumed.length === 0 && this.busy === 0 && this.attempts.size === 0
+    this.state = isClean && !this.isBlocked ? 'suspended' : 'dropped'
+    this.host.released(this, rung)
+  }
+
+  private closed(status: 'completed' | 'failed' | 'canceled' | 'terminated', events: number): void {
+    this.version += events
+    this.state = 'closed'
+    this.abandonAll('closed')
+    this.host.closed(this, status, this.closePayload)
+  }
+
+  /** Continue as new: the claim is kept, the next run begins from its own `started`. */
+  private async continued(events: readonly NewEvent[], at: Date): Promise<void> {
+    const recorded = events.map((event) => this.recorded(event, at))
+    const started = recorded.at(-1)
+    if (started === undefined) return this.drop('broken')
+    this.run++
+    this.runVersion = started.version
+    this.transition = undefined
+    this.isClosing = false
+    this.bytes = BASE_BYTES + (started.payload?.length ?? 0)
+    this.timers.clear()
+    this.signalWaits.clear()
+    this.children.clear()
+    this.instance = this.newInstance()
+    await this.instance.replay([started])
+    this.passOn()
+    this.pump()
+  }
+}
+
+/** A blocked execution is looked at again after this long: new code may have been deployed meanwhile. */
+const BLOCKED_RETRY_MS = 10_000
