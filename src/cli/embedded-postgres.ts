@@ -202,6 +202,7 @@ async function tryStart(start: Start, stale: PidFile | null, until: number): Pro
     }
     if (entry.kind === 'refused') {
       await stopServer(server.pid, folder.cluster)
+      await removeSocketDir(socketDir)
       throw refused(folder, entry.error)
     }
     await delay(systemClock, pauseMs)

@@ -191,7 +191,8 @@ async function removeAbandoned(home: string): Promise<void> {
     if (found === null) continue
     const isAbandoned =
       Number(pid) === process.pid || !isAlive(Number(pid)) || found.mtimeMs < systemClock.wallMs() - hourMs
-    if (isAbandoned) await rm(path, { recursive: true, force: true })
+    // An initdb that outlived its parent may still write into it: then it goes with the next start.
+    if (isAbandoned) await rm(path, { recursive: true, force: true }).catch(() => undefined)
   }
 }
 

@@ -3,11 +3,12 @@
 // and nothing of it may stay behind.
 
 import { randomBytes } from 'node:crypto'
-import postgres from 'postgres'
+import type postgres from 'postgres'
 import { inject } from 'vitest'
 import { migrate } from '../../src/store/migrate.js'
 import { openStore } from '../../src/store/open.js'
 import type { OpenStoreOptions, Store } from '../../src/store/store.js'
+import { connect } from './connect.js'
 
 export interface TestDatabase {
   readonly url: string
@@ -56,12 +57,4 @@ export async function createTestDatabase(options: { readonly url?: string } = {}
 /** The database of this test run. */
 export function databaseUrl(): string {
   return inject('databaseUrl')
-}
-
-/** A plain client for a URL; `?host=/folder` means the Unix socket in that folder, which the driver does not know. */
-export function connect(url: string, options: postgres.Options<Record<string, never>> = {}): postgres.Sql {
-  const parsed = new URL(url)
-  const host = parsed.searchParams.get('host')
-  parsed.searchParams.delete('host')
-  return postgres(parsed.href, { onnotice: () => undefined, ...(host === null ? {} : { host }), ...options })
 }
