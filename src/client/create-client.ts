@@ -417,7 +417,7 @@ export class StoreClient implements Client {
 
   private async signalSchema(executionId: string, name: string): Promise<Parameters<typeof validate>[0]> {
     const { host } = this.options
-    if (host === undefined) return undefined
+    if (host === undefined || !host.declaresSignal(name)) return undefined
     const row = await this.row(executionId)
     return host.definition(row.workflow)?.options.signals?.[name]
   }

@@ -6,6 +6,8 @@ import type { Workflow } from '../workflow/define.js'
 
 export interface Host {
   definition(name: string): Workflow | undefined
+  /** Whether any workflow here declares a schema for this signal. */
+  declaresSignal(name: string): boolean
   /** The node that can run a start of this workflow at once, or null: leave the doorbell ringing. */
   claimant(workflow: string): string | null
   /** A start was written; if it was claimed by this node, it runs from memory. */

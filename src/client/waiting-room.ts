@@ -94,7 +94,7 @@ export class WaitingRoom<K, R> {
       const onAbort = (): void => waiter.reject(options.signal?.reason)
       options.signal?.addEventListener('abort', onAbort, { once: true })
       entry.waiters.add(waiter)
-      this.ensureLoop(options.firstMs)
+      this.ensureLoop(options.firstMs === 0 || this.entries.size === 1)
     })
   }
 
@@ -126,9 +126,9 @@ export class WaitingRoom<K, R> {
       for (const waiter of [...entry.waiters]) waiter.reject(error)
   }
 
-  private ensureLoop(firstMs: number): void {
+  private ensureLoop(poke: boolean): void {
     if (this.isStarted) {
-      if (firstMs === 0) this.loop.poke()
+      if (poke) this.loop.poke()
       return
     }
     this.isStarted = true

@@ -16,8 +16,7 @@ export interface EngineOptions {
   /** Where: a URL, or a URL with schema, connections and time-outs. Migrated before (`migrate`, or the CLI). */
   readonly database: string | OpenStoreOptions
   /** What this node can run; each name once. */
-  // Workflows of any input and output: the registry never calls them with anything but their own recorded input.
-  readonly workflows: readonly Workflow<never, unknown>[]
+  readonly workflows: readonly Workflow[]
   readonly log?: Logger
   readonly limits?: Partial<Limits>
   /** Default "local". */
@@ -68,7 +67,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const clock = options.clock ?? systemClock
   const log = options.log ?? silentLogger
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
-  const registry = new Registry(options.workflows as unknown as readonly Workflow[])
+  const registry = new Registry(options.workflows)
   const database = typeof options.database === 'string' ? { url: options.database } : options.database
   const store = await openStore(database)
   const node = new Node({ store, registry, limits, clock, log, release: RELEASE, ...settings })

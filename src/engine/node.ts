@@ -18,7 +18,7 @@ import type { Registry } from '../workflow/registry.js'
 import { readHistories, readInboxes } from './history-reader.js'
 import { Lane } from '../core/lane.js'
 import { askInstance } from './messages.js'
-import { Run } from './run.js'
+import { BLOCKED_RETRY_MS, Run } from './run.js'
 import type { RunHost } from './run-host.js'
 import { Slots } from './slots.js'
 
@@ -52,8 +52,8 @@ const POLL_MAX_MS = 250
 const UPKEEP_MS = 30_000
 const UPKEEP_BATCH_MAX = 1_000
 const CONSUMED_KEPT_MS = 24 * 3_600_000
-/** How long a claim that cannot be loaded waits before it is tried again. */
-const BROKEN_RETRY_MS = 5_000
+/** How long an execution waits that was dropped because the database could not be reached. */
+const UNAVAILABLE_RETRY_MS = 1_000
 
 type ClosedListener = (executionId: string, status: ExecutionStatus, payload: string | undefined) => void
 type AnsweredListener = (executionId: string, messageId: string) => void
@@ -220,15 +220,20 @@ export class Node implements RunHost, Host {
 
   dropped(run: Run, reason: 'lost' | 'unavailable' | 'broken', error?: unknown): void {
     if (this.live.get(run.executionId) === run) this.live.delete(run.executionId)
+    if (reason === 'broken') return void this.setAside(run, error)
     if (reason !== 'lost')
       this.log.warn({ err: error, executionId: run.executionId }, 'an execution was dropped from memory')
-    void this.handBack(run.key, run.claimEpoch, run.version, reason === 'lost' ? 0 : BROKEN_RETRY_MS)
+    void this.handBack(run.key, run.claimEpoch, run.version, reason === 'lost' ? 0 : UNAVAILABLE_RETRY_MS)
   }
 
   // ---- for the client in this process
 
   definition(name: string): Workflow | undefined {
     return this.registry.get(name)
+  }
+
+  declaresSignal(name: string): boolean {
+    return this.registry.all.some(({ options }) => options.signals?.[name] !== undefined)
   }
 
   claimant(workflow: string): string | null {
@@ -396,9 +401,15 @@ export class Node implements RunHost, Host {
     const definition = this.registry.get(claim.workflow)
     const started = history[0]
     if (definition === undefined || started?.type !== 'started') {
-      const note = `the history of execution "${claim.key.executionId}" does not begin with "started"`
-      this.log.error({ executionId: claim.key.executionId }, note)
-      return void this.setAside(claim, note)
+      const { executionId } = claim.key
+      return void this.setAside(
+        claim,
+        new CerebelumError(
+          'UNREADABLE_VALUE',
+          `The history of execution "${executionId}" does not begin with "started".`,
+          { executionId },
+        ),
+      )
     }
     const { key, run, runVersion, claimEpoch, parent } = claim
     const detail = decode(started.detail) as StartedDetail
@@ -456,21 +467,25 @@ export class Node implements RunHost, Host {
     }
   }
 
-  private async setAside(claim: Claimed, note: string): Promise<void> {
+  /** What cannot be loaded or written harms nobody else: it is set aside with the reason, and looked at again. */
+  private async setAside(
+    { key, claimEpoch, version }: Pick<Claimed, 'key' | 'claimEpoch' | 'version'>,
+    error: unknown,
+  ): Promise<void> {
+    const { executionId } = key
+    const note = error instanceof Error ? error.message : String(error)
+    this.log.error({ err: error, executionId }, 'an execution cannot go on here; it is set aside as blocked')
     try {
       await this.commit({
-        key: claim.key,
+        key,
         nodeId: this.nodeId,
-        claimEpoch: claim.claimEpoch,
-        expectedVersion: claim.version,
+        claimEpoch,
+        expectedVersion: version,
         events: [],
-        transition: { kind: 'release', status: 'dead', note },
+        transition: { kind: 'release', status: 'blocked', readyInMs: BLOCKED_RETRY_MS, note },
       })
-    } catch (error) {
-      this.log.warn(
-        { err: error, executionId: claim.key.executionId },
-        'a dead letter could not be set aside',
-      )
+    } catch (cause) {
+      this.log.warn({ err: cause, executionId }, 'an execution could not be set aside; its lease decides')
     }
   }
 

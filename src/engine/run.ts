@@ -111,7 +111,7 @@ export class Run {
     if (this.state === 'suspended') this.state = 'live'
     if (this.state !== 'live') return
     this.mailbox.add(messages)
-    this.beginAll(this.instance.takeCommands())
+    this.beginFresh()
     matchMessages(this)
     this.timersDue(at)
     this.pump()
@@ -122,7 +122,7 @@ export class Run {
     if (this.state !== 'live') return
     if (this.instance.disagreement !== undefined) return this.block(this.instance.disagreement.message)
     for (const note of this.instance.takeNotes()) this.takeNote(note)
-    if (!this.host.isDraining) this.beginAll(this.instance.takeCommands())
+    this.beginFresh()
     if (this.mailbox.size > 0) matchMessages(this)
     if (!this.isCommitting) this.settle()
   }
@@ -201,6 +201,8 @@ export class Run {
   abandonAll(reason: unknown): void {
     for (const attempt of this.attempts.values()) attempt?.abandon(reason)
     this.attempts.clear()
+    // A transaction that waits for its turn must not hold its connection for ever; it sees that the run is gone.
+    for (const wake of this.slotWaiters.splice(0)) wake()
   }
 
   // ---- inside
@@ -214,8 +216,10 @@ export class Run {
     })
   }
 
-  private beginAll(commands: readonly Command[]): void {
-    for (const command of commands) {
+  /** Begins what the code asked for, unless nothing new may begin here: then it is begun by the next claim. */
+  private beginFresh(): void {
+    if (this.host.isDraining || this.isPausing) return
+    for (const command of this.instance.takeCommands()) {
       switch (command.kind) {
         case 'step':
           beginStep(this, command)
@@ -365,7 +369,8 @@ export class Run {
       return this.drop('unavailable', error)
     }
     if (this.state !== 'live') return
-    if (outcome.kind === 'lost') return this.drop('lost')
+    if (outcome.kind === 'lost')
+      return this.drop(outcome.cause === undefined ? 'lost' : 'broken', outcome.cause)
     for (const { messageId, answer } of consumed) {
       if (answer !== undefined) this.host.answered(this.executionId, messageId)
     }
@@ -465,4 +470,4 @@ export class Run {
 }
 
 /** A blocked execution is looked at again after this long: new code may have been deployed meanwhile. */
-const BLOCKED_RETRY_MS = 10_000
+export const BLOCKED_RETRY_MS = 10_000

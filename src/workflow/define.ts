@@ -20,7 +20,7 @@ export interface WorkflowOptions<I, O> {
 export interface Workflow<I = unknown, O = unknown> {
   readonly name: string
   readonly version: string
-  readonly options: WorkflowOptions<I, O>
+  readonly options: WorkflowOptions<unknown, unknown>
   // Method syntax, so that workflows of any input fit `Workflow` (registration lists).
   run(ctx: WorkflowContext, input: I): Promise<O>
 }
