@@ -2,8 +2,6 @@
 -- (region, partition, execution_id, …): the partition is the hash shard, computed by the client.
 -- Same tables and columns as sql/cockroachdb/0001-tables.sql; only the physical design differs.
 
-create schema if not exists cerebelum;
-
 -- Facts fixed when the installation is made (partition_count) and the version of the schema's promises.
 create table cerebelum.settings (
   name text not null primary key,
@@ -56,6 +54,8 @@ create table cerebelum.executions (
   claimed_by text,
   -- Counts claims: an in-memory copy is current only if nobody claimed since.
   claim_epoch int4 not null default 0,
+  -- Drawn by each claim, so that what it took can be found again when its answer was lost.
+  claim_token int4,
   ready_at timestamptz,
   attempts int2 not null default 0,
   -- Position of the last message that reached the inbox.
@@ -80,9 +80,9 @@ create index executions_claimed on cerebelum.executions (claimed_by, ready_at) w
 create index executions_stranded on cerebelum.executions (region, partition)
   where status = 'running' and claimed_by is null and ready_at is null;
 -- Lists, newest first, one range per workflow.
-create index executions_listed on cerebelum.executions (workflow, started_at desc, execution_id);
+create index executions_listed on cerebelum.executions (workflow, started_at desc, execution_id desc);
 -- Lists of what wants attention.
-create index executions_troubled on cerebelum.executions (status, started_at desc, execution_id)
+create index executions_troubled on cerebelum.executions (status, started_at desc, execution_id desc)
   where status in ('failed', 'canceled', 'terminated', 'paused', 'blocked', 'dead');
 create index executions_children on cerebelum.executions (parent_id) where parent_id is not null;
 create index executions_attributes on cerebelum.executions using gin (attributes jsonb_path_ops)

@@ -4,6 +4,7 @@
 // DATABASE_UNAVAILABLE (retries exhausted), OUTCOME_UNKNOWN or DATABASE_FAILED. 40001, 40P01 and lost
 // connections are retried inside, with bounded backoff; an unknown outcome is resolved by reading the history.
 
+import type { CerebelumError } from '../core/errors.js'
 import type { Event, NewEvent } from '../core/event.js'
 import type { Attributes, ClosedStatus, ExecutionKey, ExecutionStatus, ParentLink } from '../core/execution.js'
 import type { Answer, Message, NewMessage } from '../core/message.js'
@@ -109,7 +110,11 @@ export type CommitOutcome =
   /** `at` is the `at` of the events; `rung` says that the doorbell is set after a release (claim it again soon). */
   | { readonly kind: 'committed'; readonly at: Date; readonly rung: boolean }
   /** The claim or the version is someone else's: nothing of this commit was written. Drop it and read again. */
-  | { readonly kind: 'lost' }
+  | {
+      readonly kind: 'lost'
+      /** Set when the database refused this commit's data itself (never seen in good order): do not try it again. */
+      readonly cause?: CerebelumError
+    }
 
 export type MessageOutcome = 'accepted' | 'duplicate' | 'closed' | 'not_found' | 'full'
 

@@ -1,0 +1,134 @@
+// Claims: taking executions whose doorbell rings, and the doorbells that ring on what a node holds already.
+
+import { textArray, plainArray } from './arrays.js'
+import { keyColumns } from './keys.js'
+import { type Home, decodeClaimed, type RawClaimed } from './rows.js'
+import type { Claimed, ClaimRequest, Rung } from './store.js'
+import type { Database } from './tables.js'
+
+/**
+ * Takes up to `limit` ready executions of these partitions; two nodes never get the same one. `token` marks what
+ * this call took, so that it can be found again when its answer is lost.
+ * Index: executions_ready, one bounded range per partition, at most `limit` rows each. Rows written: `limit`.
+ */
+export async function claimReady(
+  database: Database,
+  request: ClaimRequest & { readonly token: number },
+  home: Home,
+): Promise<Claimed[]> {
+  const { sql, tables } = database
+  const w = partitionColumns(request.partitions)
+  const rows = await sql<RawClaimed[]>`
+    with due as (
+      select d.region, d.partition, d.execution_id
+      from unnest(${w.region}::text[], ${w.partition}::int2[]) as w (region, partition)
+      cross join lateral (
+        select e.region, e.partition, e.execution_id, e.ready_at
+        from ${tables.executions} as e
+        where e.region = w.region and e.partition = w.partition
+          and e.ready_at >= ${request.since?.toISOString() ?? '-infinity'}::timestamptz and e.ready_at <= now()
+          and e.ready_at is not null and e.claimed_by is null
+          and e.status in ('running', 'waiting', 'blocked')
+          and e.workflow = any(${textArray(request.workflows)}::text[])
+        order by e.ready_at
+        limit ${request.limit}::int8
+        for update skip locked
+      ) as d
+      order by d.ready_at
+      limit ${request.limit}::int8
+    )
+    update ${tables.executions} as e set
+      claimed_by = ${request.nodeId}::text, claim_epoch = e.claim_epoch + 1, claim_token = ${request.token}::int4,
+      ready_at = null, status = 'running'
+    from due as d
+    where e.region = d.region and e.partition = d.partition and e.execution_id = d.execution_id
+    returning ${claimedColumns(database)}`
+  return rows.map((row) => decodeClaimed(row, home))
+}
+
+/** What a node took with these tokens. Index: executions_claimed, the rows that the node holds. */
+export async function readByToken(
+  database: Database,
+  wanted: { readonly nodeId: string; readonly tokens: readonly number[] },
+  home: Home,
+): Promise<Claimed[]> {
+  const { sql, tables } = database
+  const rows = await sql<RawClaimed[]>`
+    select ${claimedColumns(database)}
+    from ${tables.executions} as e
+    where e.claimed_by = ${wanted.nodeId}::text and e.claim_token = any(${plainArray(wanted.tokens)}::int4[])`
+  return rows.map((row) => decodeClaimed(row, home))
+}
+
+function claimedColumns({ sql }: Database) {
+  return sql`e.region, e.partition, e.execution_id, e.workflow, e.workflow_version, e.run, e.run_version, e.version,
+    e.claim_epoch, e.inbox, e.attempts, e.parent_id, e.parent_seq, e.parent_run, now() as at`
+}
+
+interface RawRung {
+  readonly region: string
+  readonly partition: number
+  readonly execution_id: string
+  readonly claim_epoch: number
+  readonly inbox: number
+  readonly at: Date
+}
+
+/** What the node holds and whose doorbell rings. Index: executions_claimed, at most `limit` rows. Writes nothing. */
+export async function findRung(database: Database, nodeId: string, limit: number): Promise<Rung[]> {
+  const { sql, tables } = database
+  const rows = await sql<RawRung[]>`
+    select e.region, e.partition, e.execution_id, e.claim_epoch, e.inbox, now() as at
+    from ${tables.executions} as e
+    where e.claimed_by = ${nodeId}::text and e.ready_at is not null
+    order by e.ready_at
+    limit ${limit}::int8`
+  return rows.map(decodeRung)
+}
+
+/**
+ * Clears the doorbells found, and returns them as they are now: whatever rang since the finding is seen by this,
+ * or rings again after it. Index: executions_pkey, the rows found.
+ */
+export async function clearRung(database: Database, nodeId: string, found: readonly Rung[]): Promise<Rung[]> {
+  const { sql, tables } = database
+  const k = keyColumns(found.map((rung) => rung.key))
+  const rows = await sql<RawRung[]>`
+    update ${tables.executions} as e set ready_at = null
+    from unnest(${k.region}::text[], ${k.partition}::int2[], ${k.executionId}::text[])
+      as k (region, partition, execution_id)
+    where e.region = k.region and e.partition = k.partition and e.execution_id = k.execution_id
+      and e.claimed_by = ${nodeId}::text and e.ready_at is not null
+    returning e.region, e.partition, e.execution_id, e.claim_epoch, e.inbox, now() as at`
+  return rows.map(decodeRung)
+}
+
+/** The same rows without touching them, rung or not: for when it is unknown whether they have been cleared. */
+export async function readHeld(database: Database, nodeId: string, found: readonly Rung[]): Promise<Rung[]> {
+  const { sql, tables } = database
+  const k = keyColumns(found.map((rung) => rung.key))
+  const rows = await sql<RawRung[]>`
+    select e.region, e.partition, e.execution_id, e.claim_epoch, e.inbox, now() as at
+    from unnest(${k.region}::text[], ${k.partition}::int2[], ${k.executionId}::text[])
+      as k (region, partition, execution_id)
+    join ${tables.executions} as e
+      on e.region = k.region and e.partition = k.partition and e.execution_id = k.execution_id
+    where e.claimed_by = ${nodeId}::text`
+  return rows.map(decodeRung)
+}
+
+function decodeRung(raw: RawRung): Rung {
+  return {
+    key: { region: raw.region, partition: raw.partition, executionId: raw.execution_id },
+    claimEpoch: raw.claim_epoch,
+    inbox: raw.inbox,
+    at: raw.at,
+  }
+}
+
+export function partitionColumns(partitions: readonly { readonly region: string; readonly partition: number }[]) {
+  return {
+    region: textArray(partitions.map((wanted) => wanted.region)),
+    partition: plainArray(partitions.map((wanted) => wanted.partition)),
+  }
+}

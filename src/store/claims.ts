@@ -1,0 +1,95 @@
+// `Store.claim` and `Store.takeRung` with the loss of an answer thought through: a claim that took effect without
+// the node knowing would leave executions lying for as long as the node lives.
+
+import { randomFraction } from '../core/ports.js'
+import { claimReady, clearRung, findRung, readByToken, readHeld } from './claim.js'
+import { sortFailure } from './failures.js'
+import { type RetryPolicy, withRetry } from './retry.js'
+import type { Home } from './rows.js'
+import type { Claimed, ClaimRequest, Rung } from './store.js'
+import type { Database } from './tables.js'
+
+/** A claim whose answer was lost. It may even take effect later: its statement may still be under way. */
+interface LostClaim {
+  readonly nodeId: string
+  readonly token: number
+  readonly untilMs: number
+  /** Ids and epochs handed out since, so that none is handed out twice. */
+  readonly found: Set<string>
+}
+
+export class Claims {
+  readonly #database: Database
+  readonly #policy: RetryPolicy
+  readonly #home: Home
+  readonly #doubtMs: number
+  #lost: LostClaim[] = []
+
+  /** `doubtMs`: how long a statement may go on without us, that is its time-out and a margin. */
+  constructor(options: { database: Database; policy: RetryPolicy; home: Home; doubtMs: number }) {
+    this.#database = options.database
+    this.#policy = options.policy
+    this.#home = options.home
+    this.#doubtMs = options.doubtMs
+  }
+
+  claim(request: ClaimRequest): Promise<Claimed[]> {
+    if (request.partitions.length === 0 || request.workflows.length === 0) return Promise.resolve([])
+    return withRetry(this.#policy, 'claim', async () => {
+      const recovered = await this.#recover(request.nodeId)
+      if (recovered.length >= request.limit) return recovered
+      const token = Math.floor(randomFraction() * TOKENS)
+      try {
+        const limit = request.limit - recovered.length
+        return [...recovered, ...(await claimReady(this.#database, { ...request, limit, token }, this.#home))]
+      } catch (error) {
+        this.#forget(recovered)
+        if (sortFailure(error) === 'unknown') this.#suspect(request.nodeId, token)
+        throw error
+      }
+    })
+  }
+
+  /** What lost claims of this node took. */
+  async #recover(nodeId: string): Promise<Claimed[]> {
+    const nowMs = this.#policy.clock.monotonicMs()
+    this.#lost = this.#lost.filter((lost) => lost.untilMs > nowMs)
+    const lost = this.#lost.filter((entry) => entry.nodeId === nodeId)
+    if (lost.length === 0) return []
+    const tokens = lost.map((entry) => entry.token)
+    const rows = await readByToken(this.#database, { nodeId, tokens }, this.#home)
+    return rows.filter((row) => {
+      const mark = markOf(row)
+      if (lost.some((entry) => entry.found.has(mark))) return false
+      for (const entry of lost) entry.found.add(mark)
+      return true
+    })
+  }
+
+  #suspect(nodeId: string, token: number): void {
+    const untilMs = this.#policy.clock.monotonicMs() + this.#doubtMs
+    this.#lost.push({ nodeId, token, untilMs, found: new Set() })
+  }
+
+  /** What was recovered, but could not be handed out because the rest failed. */
+  #forget(recovered: readonly Claimed[]): void {
+    for (const row of recovered) for (const lost of this.#lost) lost.found.delete(markOf(row))
+  }
+
+  /** Finds first and clears then, so that an idle poll writes nothing and a lost answer loses no doorbell. */
+  async takeRung(nodeId: string, limit: number): Promise<Rung[]> {
+    const found = await withRetry(this.#policy, 'takeRung', () => findRung(this.#database, nodeId, limit))
+    if (found.length === 0) return []
+    return withRetry(this.#policy, 'takeRung', async ({ doubtful }) => {
+      const cleared = await clearRung(this.#database, nodeId, found)
+      return doubtful ? await readHeld(this.#database, nodeId, found) : cleared
+    })
+  }
+}
+
+function markOf(row: Claimed): string {
+  return `${row.claimEpoch} ${row.key.executionId}`
+}
+
+const TOKENS = 2 ** 31
+

@@ -1,0 +1,285 @@
+// The lane statement: what many executions want written, as one multi-row statement in one round trip, the same
+// text on PostgreSQL and CockroachDB. Each table is written by one clause (CockroachDB refuses more), and no row
+// is written twice (`batches.ts` sees to that): `executions` by one UPDATE that moves the executions committed and
+// rings those that are sent messages, `signals` by one upsert that consumes and delivers.
+//
+// It comes in two shapes, because most of the traffic is plain appends that write no row of `executions` at all.
+
+import type { Commit, CommitOutcome } from './store.js'
+import { instantArray, plainArray, textArray } from './arrays.js'
+import type { Database } from './tables.js'
+
+export interface Passed {
+  readonly n: number
+  readonly rung: boolean
+  readonly at: Date
+}
+
+/** The outcome of a commit whose fence held. */
+export function committed(row: Passed): CommitOutcome {
+  return { kind: 'committed', at: row.at, rung: row.rung }
+}
+
+/** Writes the commits whose fence holds and returns those, in no order: `n` is the index in `commits`. */
+export function writeCommits(database: Database, commits: readonly Commit[]): Promise<Passed[]> {
+  return commits.some(writesMore) ? writeAll(database, commits) : writeAppends(database, commits)
+}
+
+function writesMore(commit: Commit): boolean {
+  return (
+    commit.transition !== undefined ||
+    commit.attributes !== undefined ||
+    (commit.messages?.length ?? 0) > 0 ||
+    (commit.consumed?.length ?? 0) > 0
+  )
+}
+
+/**
+ * Plain appends. The fence is read, not written: should the claim be taken in between, then the key of `events`
+ * decides, as everywhere. Index: executions_pkey, one row per commit. Rows written: the events and their timers.
+ */
+async function writeAppends(database: Database, commits: readonly Commit[]): Promise<Passed[]> {
+  const { sql, tables } = database
+  const x = fenceColumns(commits)
+  const v = eventColumns(commits)
+  return sql<Passed[]>`
+    with passed as (
+      select x.n, e.region, e.partition, e.execution_id
+      from unnest(
+        ${x.n}::int4[], ${x.region}::text[], ${x.partition}::int2[], ${x.executionId}::text[],
+        ${x.nodeId}::text[], ${x.epoch}::int4[]
+      ) as x (n, region, partition, execution_id, node_id, epoch)
+      join ${tables.executions} as e
+        on e.region = x.region and e.partition = x.partition and e.execution_id = x.execution_id
+        and e.claimed_by = x.node_id and e.claim_epoch = x.epoch
+    ), written as (
+      select v.n, v.version, v.type, v.seq, v.name, v.attempt, v.detail, v.payload, v.message_id,
+        coalesce(v.due_at, now() + v.delay_ms * interval '1 millisecond') as due_at
+      from unnest(
+        ${v.n}::int4[], ${v.version}::int4[], ${v.type}::text[], ${v.seq}::int4[], ${v.name}::text[],
+        ${v.attempt}::int2[], ${v.detail}::text[], ${v.payload}::text[], ${v.messageId}::text[],
+        ${v.dueAt}::timestamptz[], ${v.delayMs}::float8[]
+      ) as v (n, version, type, seq, name, attempt, detail, payload, message_id, due_at, delay_ms)
+    ), appended as (
+      insert into ${tables.events} (
+        region, partition, execution_id, version, type, seq, name, attempt, detail, payload, message_id, due_at
+      )
+      select p.region, p.partition, p.execution_id, w.version, w.type, w.seq, w.name, w.attempt, w.detail,
+        w.payload, w.message_id, w.due_at
+      from written as w join passed as p on p.n = w.n
+      returning 1
+    ), timed as (
+      insert into ${tables.timers} (region, partition, execution_id, version, due_at)
+      select p.region, p.partition, p.execution_id, w.version, w.due_at
+      from written as w join passed as p on p.n = w.n
+      where w.due_at is not null
+      on conflict (region, partition, execution_id, version) do nothing
+      returning 1
+    )
+    select p.n, false as rung, now() as at from passed as p`
+}
+
+/**
+ * Everything. `held` reads the fences; the UPDATE decides those of commits that move their row, by the same
+ * condition, so that the row lock decides between two writers. A message whose sender loses in between has rung
+ * for nothing and left a gap in the positions: both are harmless, its message is not written.
+ * Indexes: the primary keys, one row per commit and per execution told. Rows written: those, the events with
+ * their timers, the messages consumed and sent.
+ */
+async function writeAll(database: Database, commits: readonly Commit[]): Promise<Passed[]> {
+  const { sql, tables } = database
+  const x = fenceColumns(commits)
+  const t = transitionColumns(commits)
+  const v = eventColumns(commits)
+  const c = consumedColumns(commits)
+  const m = messageColumns(commits)
+  return sql<Passed[]>`
+    with x as (
+      select x.n, x.region, x.partition, x.execution_id, x.node_id, x.epoch, x.act, x.version, x.status,
+        x.ready_in_ms, x.note, x.workflow_version, x.attributes
+      from unnest(
+        ${x.n}::int4[], ${x.region}::text[], ${x.partition}::int2[], ${x.executionId}::text[],
+        ${x.nodeId}::text[], ${x.epoch}::int4[], ${t.act}::text[], ${t.version}::int4[], ${t.status}::text[],
+        ${t.readyInMs}::float8[], ${t.note}::text[], ${t.workflowVersion}::text[], ${t.attributes}::text[]
+      ) as x (
+        n, region, partition, execution_id, node_id, epoch, act, version, status, ready_in_ms, note,
+        workflow_version, attributes
+      )
+    ), held as (
+      select x.n, x.act, e.region, e.partition, e.execution_id
+      from x join ${tables.executions} as e
+        on e.region = x.region and e.partition = x.partition and e.execution_id = x.execution_id
+        and e.claimed_by = x.node_id and e.claim_epoch = x.epoch
+    ), sent as (
+      select m.n, m.region, m.partition, m.execution_id, m.message_id, m.kind, m.name, m.payload, m.detail,
+        row_number() over (partition by m.region, m.partition, m.execution_id order by m.i) as ordinal
+      from unnest(
+        ${m.n}::int4[], ${m.i}::int4[], ${m.region}::text[], ${m.partition}::int2[], ${m.executionId}::text[],
+        ${m.messageId}::text[], ${m.kind}::text[], ${m.name}::text[], ${m.payload}::text[], ${m.detail}::text[]
+      ) as m (n, i, region, partition, execution_id, message_id, kind, name, payload, detail)
+      join held as h on h.n = m.n
+    ), moves as (
+      select x.n, x.region, x.partition, x.execution_id, x.node_id, x.epoch, x.act, x.version, x.status,
+        x.ready_in_ms, x.note, x.workflow_version, x.attributes, 0::int8 as messages, false as forced
+      from x where x.act <> 'append'
+      union all
+      select null::int4, s.region, s.partition, s.execution_id, null::text, null::int4, 'ring', null::int4,
+        null::text, null::float8, null::text, null::text, null::text, count(*), bool_or(s.kind = 'terminate')
+      from sent as s group by s.region, s.partition, s.execution_id
+    ), moved as (
+      update ${tables.executions} as e set
+        status = case
+          when u.act in ('release', 'close') then u.status
+          when u.act = 'ring' and u.forced and e.status in ('paused', 'dead') then 'running'
+          else e.status end,
+        version = coalesce(u.version, e.version),
+        run = case when u.act = 'continue' then e.run + 1 else e.run end,
+        run_version = case when u.act = 'continue' then u.version else e.run_version end,
+        workflow_version = coalesce(u.workflow_version, e.workflow_version),
+        claimed_by = case when u.act in ('release', 'close') then null else e.claimed_by end,
+        ready_at = case
+          when u.act = 'release' then least(e.ready_at, now() + u.ready_in_ms * interval '1 millisecond')
+          when u.act = 'close' then null
+          when u.act = 'ring' and (u.forced or e.status in ('running', 'waiting', 'blocked'))
+            then coalesce(e.ready_at, now())
+          else e.ready_at end,
+        attempts = case when u.version > e.version then 0 else e.attempts end,
+        inbox = e.inbox + u.messages::int4,
+        attributes = case
+          when u.attributes is null then e.attributes
+          else coalesce(e.attributes, '{}'::jsonb) || u.attributes::jsonb end,
+        note = case when u.act in ('release', 'close') then u.note else e.note end,
+        closed_at = case when u.act = 'close' then date_trunc('milliseconds', now()) else e.closed_at end
+      from moves as u
+      where e.region = u.region and e.partition = u.partition and e.execution_id = u.execution_id
+        and case when u.act = 'ring' then e.closed_at is null
+          else e.claimed_by = u.node_id and e.claim_epoch = u.epoch end
+      returning u.n, u.act, u.messages, e.region, e.partition, e.execution_id, e.inbox, e.ready_at
+    ), passed as (
+      select h.n, h.region, h.partition, h.execution_id, false as rung
+      from held as h where h.act = 'append'
+      union all
+      select d.n, d.region, d.partition, d.execution_id, d.act = 'release' and d.ready_at is not null
+      from moved as d where d.act <> 'ring'
+    ), written as (
+      select v.n, v.version, v.type, v.seq, v.name, v.attempt, v.detail, v.payload, v.message_id,
+        coalesce(v.due_at, now() + v.delay_ms * interval '1 millisecond') as due_at
+      from unnest(
+        ${v.n}::int4[], ${v.version}::int4[], ${v.type}::text[], ${v.seq}::int4[], ${v.name}::text[],
+        ${v.attempt}::int2[], ${v.detail}::text[], ${v.payload}::text[], ${v.messageId}::text[],
+        ${v.dueAt}::timestamptz[], ${v.delayMs}::float8[]
+      ) as v (n, version, type, seq, name, attempt, detail, payload, message_id, due_at, delay_ms)
+    ), appended as (
+      insert into ${tables.events} (
+        region, partition, execution_id, version, type, seq, name, attempt, detail, payload, message_id, due_at
+      )
+      select p.region, p.partition, p.execution_id, w.version, w.type, w.seq, w.name, w.attempt, w.detail,
+        w.payload, w.message_id, w.due_at
+      from written as w join passed as p on p.n = w.n
+      returning 1
+    ), timed as (
+      insert into ${tables.timers} (region, partition, execution_id, version, due_at)
+      select p.region, p.partition, p.execution_id, w.version, w.due_at
+      from written as w join passed as p on p.n = w.n
+      where w.due_at is not null
+      on conflict (region, partition, execution_id, version) do nothing
+      returning 1
+    ), mailed as (
+      insert into ${tables.signals} as s (
+        region, partition, execution_id, message_id, position, kind, name, payload, detail, consumed_at,
+        answer_ok, answer
+      )
+      select s.region, s.partition, s.execution_id, s.message_id, (d.inbox - d.messages + s.ordinal)::int4,
+        s.kind, s.name, s.payload, s.detail, null::timestamptz, null::bool, null::text
+      from sent as s
+      join moved as d on d.act = 'ring' and d.region = s.region and d.partition = s.partition
+        and d.execution_id = s.execution_id
+      join passed as p on p.n = s.n
+      union all
+      select p.region, p.partition, p.execution_id, c.message_id, 0, '', '', null, null, now(), c.ok, c.answer
+      from unnest(
+        ${c.n}::int4[], ${c.messageId}::text[], ${c.ok}::bool[], ${c.answer}::text[]
+      ) as c (n, message_id, ok, answer)
+      join passed as p on p.n = c.n
+      on conflict (region, partition, execution_id, message_id) do update set
+        consumed_at = excluded.consumed_at, payload = null, answer_ok = excluded.answer_ok,
+        answer = excluded.answer
+      where excluded.consumed_at is not null and s.answer_ok is null
+      returning 1
+    )
+    select p.n, p.rung, now() as at from passed as p`
+}
+
+function fenceColumns(commits: readonly Commit[]) {
+  return {
+    n: plainArray(commits.map((_, n) => n)),
+    region: textArray(commits.map((commit) => commit.key.region)),
+    partition: plainArray(commits.map((commit) => commit.key.partition)),
+    executionId: textArray(commits.map((commit) => commit.key.executionId)),
+    nodeId: textArray(commits.map((commit) => commit.nodeId)),
+    epoch: plainArray(commits.map((commit) => commit.claimEpoch)),
+  }
+}
+
+function eventColumns(commits: readonly Commit[]) {
+  const owners = commits.flatMap((commit, n) => commit.events.map(() => n))
+  const events = commits.flatMap((commit) => commit.events)
+  return {
+    n: plainArray(owners),
+    version: plainArray(
+      commits.flatMap((commit) => commit.events.map((_, ordinal) => commit.expectedVersion + 1 + ordinal)),
+    ),
+    type: textArray(events.map((event) => event.type)),
+    seq: plainArray(events.map((event) => event.seq)),
+    name: textArray(events.map((event) => event.name)),
+    attempt: plainArray(events.map((event) => event.attempt)),
+    detail: textArray(events.map((event) => event.detail)),
+    payload: textArray(events.map((event) => event.payload)),
+    messageId: textArray(events.map((event) => event.messageId)),
+    dueAt: instantArray(events.map((event) => event.dueAt)),
+    delayMs: plainArray(events.map((event) => event.delayMs)),
+  }
+}
+
+function transitionColumns(commits: readonly Commit[]) {
+  const transitions = commits.map((commit) => commit.transition)
+  return {
+    act: textArray(
+      commits.map((commit) => commit.transition?.kind ?? (commit.attributes === undefined ? 'append' : 'attributes')),
+    ),
+    version: plainArray(commits.map((commit) => commit.expectedVersion + commit.events.length)),
+    status: textArray(transitions.map((to) => (to === undefined || to.kind === 'continue' ? null : to.status))),
+    readyInMs: plainArray(transitions.map((to) => (to?.kind === 'release' ? to.readyInMs : null))),
+    note: textArray(transitions.map((to) => (to?.kind === 'release' ? to.note : null))),
+    workflowVersion: textArray(transitions.map((to) => (to?.kind === 'continue' ? to.workflowVersion : null))),
+    attributes: textArray(
+      commits.map((commit) => (commit.attributes === undefined ? null : JSON.stringify(commit.attributes))),
+    ),
+  }
+}
+
+function consumedColumns(commits: readonly Commit[]) {
+  const rows = commits.flatMap((commit, n) => (commit.consumed ?? []).map((consumed) => ({ n, ...consumed })))
+  return {
+    n: plainArray(rows.map((row) => row.n)),
+    messageId: textArray(rows.map((row) => row.messageId)),
+    ok: plainArray(rows.map((row) => row.answer?.ok)),
+    answer: textArray(rows.map((row) => row.answer?.payload)),
+  }
+}
+
+function messageColumns(commits: readonly Commit[]) {
+  const rows = commits.flatMap((commit, n) => (commit.messages ?? []).map((message) => ({ n, message })))
+  return {
+    n: plainArray(rows.map((row) => row.n)),
+    i: plainArray(rows.map((_, i) => i)),
+    region: textArray(rows.map((row) => row.message.key.region)),
+    partition: plainArray(rows.map((row) => row.message.key.partition)),
+    executionId: textArray(rows.map((row) => row.message.key.executionId)),
+    messageId: textArray(rows.map((row) => row.message.messageId)),
+    kind: textArray(rows.map((row) => row.message.kind)),
+    name: textArray(rows.map((row) => row.message.name)),
+    payload: textArray(rows.map((row) => row.message.payload)),
+    detail: textArray(rows.map((row) => row.message.detail)),
+  }
+}

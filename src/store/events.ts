@@ -1,0 +1,35 @@
+// Reading histories. Appends are in `commit.ts`, `starts.ts` and the single transitions.
+
+import type { Event } from '../core/event.js'
+import type { ExecutionKey } from '../core/execution.js'
+import { plainArray } from './arrays.js'
+import { groupByIndex, keyColumns } from './keys.js'
+import { decodeEvent, type RawEvent } from './rows.js'
+import type { Database } from './tables.js'
+
+/** The events from a version on, per execution. Index: events_pkey, one range each, at most `limit` rows of it. */
+export async function readHistories(
+  database: Database,
+  wanted: readonly { readonly key: ExecutionKey; readonly from: number }[],
+  limit: number,
+): Promise<Event[][]> {
+  if (wanted.length === 0) return []
+  const { sql, tables } = database
+  const k = keyColumns(wanted.map((entry) => entry.key))
+  const from = plainArray(wanted.map((entry) => entry.from))
+  const rows = await sql<(RawEvent & { n: number })[]>`
+    select k.n, h.version, h.type, h.seq, h.name, h.attempt, h.detail, h.payload, h.message_id, h.due_at, h.at
+    from unnest(
+      ${k.n}::int4[], ${k.region}::text[], ${k.partition}::int2[], ${k.executionId}::text[], ${from}::int4[]
+    ) as k (n, region, partition, execution_id, from_version)
+    cross join lateral (
+      select e.version, e.type, e.seq, e.name, e.attempt, e.detail, e.payload, e.message_id, e.due_at, e.at
+      from ${tables.events} as e
+      where e.region = k.region and e.partition = k.partition and e.execution_id = k.execution_id
+        and e.version >= k.from_version
+      order by e.version
+      limit ${limit}::int8
+    ) as h
+    order by k.n, h.version`
+  return groupByIndex(wanted.length, rows, decodeEvent)
+}

@@ -1,0 +1,122 @@
+// Leases: which node processes are alive, by the database's clock. Few rows; correctness never rests on them.
+
+import { decodeLease, type RawLease } from './rows.js'
+import type { LeaseRow } from './store.js'
+import type { Database } from './tables.js'
+
+export interface NewLease {
+  readonly nodeId: string
+  readonly region: string
+  readonly address: string | null
+  readonly release: string
+  readonly capacity: number
+  readonly workflows: readonly string[]
+  readonly leaseMs: number
+}
+
+/** A node joins. Repeating it after a lost answer renews what is there. One row, by leases_pkey. */
+export async function insertLease({ sql, tables }: Database, lease: NewLease): Promise<void> {
+  await sql`
+    insert into ${tables.leases} (node_id, region, address, release, capacity, workflows, expires_at)
+    values (
+      ${lease.nodeId}::text, ${lease.region}::text, ${lease.address}::text, ${lease.release}::text,
+      ${lease.capacity}::int4, ${JSON.stringify(lease.workflows)}::text,
+      now() + ${lease.leaseMs}::float8 * interval '1 millisecond'
+    )
+    on conflict (node_id) do update set
+      region = excluded.region, address = excluded.address, release = excluded.release,
+      capacity = excluded.capacity, workflows = excluded.workflows, renewed_at = now(),
+      expires_at = excluded.expires_at`
+}
+
+/**
+ * Renews a lease that is there, also one that ran out but that nobody has reaped: as long as the row stands, nobody
+ * took anything from the node. A database that stalled for all would else kill all. One row, by leases_pkey.
+ */
+export async function renewLease(
+  { sql, tables }: Database,
+  lease: { readonly nodeId: string; readonly leaseMs: number; readonly load: Readonly<Record<string, number>> },
+): Promise<boolean> {
+  const rows = await sql<object[]>`
+    update ${tables.leases} set
+      expires_at = now() + ${lease.leaseMs}::float8 * interval '1 millisecond', renewed_at = now(),
+      load = ${JSON.stringify(lease.load)}::text
+    where node_id = ${lease.nodeId}::text
+    returning node_id`
+  return rows.length > 0
+}
+
+/** All leases, alive or run out. One row per node process. */
+export async function readLeases({ sql, tables }: Database): Promise<LeaseRow[]> {
+  const rows = await sql<RawLease[]>`
+    select l.node_id, l.region, l.address, l.release, l.capacity, l.load, l.workflows, l.started_at, l.expires_at,
+      l.expires_at <= now() as expired
+    from ${tables.leases} as l
+    order by l.node_id`
+  return rows.map(decodeLease)
+}
+
+/** Deletes one lease. One row, by leases_pkey. */
+export async function deleteLease({ sql, tables }: Database, nodeId: string): Promise<void> {
+  await sql`delete from ${tables.leases} where node_id = ${nodeId}::text`
+}
+
+/** Deletes leases that ran out at least `graceMs` ago; returns their nodes. Reads one row per node process. */
+export async function deleteExpired({ sql, tables }: Database, graceMs: number): Promise<string[]> {
+  const rows = await sql<{ node_id: string }[]>`
+    delete from ${tables.leases}
+    where expires_at <= now() - ${graceMs}::float8 * interval '1 millisecond'
+    returning node_id`
+  return rows.map((row) => row.node_id)
+}
+
+/**
+ * Nodes that hold claims but have no lease. Index: executions_claimed, walked from one node id to the next, so
+ * that it reads a few entries per node however much each holds; at most `limit` nodes.
+ */
+export async function findOrphaned({ sql, tables }: Database, limit: number): Promise<string[]> {
+  const rows = await sql<{ node_id: string }[]>`
+    with recursive holders (node_id, n) as (
+      select (
+        select e.claimed_by from ${tables.executions} as e
+        where e.claimed_by is not null order by e.claimed_by limit 1
+      ), 1
+      union all
+      select (
+        select e.claimed_by from ${tables.executions} as e
+        where e.claimed_by is not null and e.claimed_by > h.node_id order by e.claimed_by limit 1
+      ), h.n + 1
+      from holders as h where h.node_id is not null and h.n < ${limit}::int4
+    )
+    select h.node_id from holders as h
+    where h.node_id is not null
+      and not exists (select 1 from ${tables.leases} as l where l.node_id = h.node_id)`
+  return rows.map((row) => row.node_id)
+}
+
+/**
+ * Takes up to `limit` claims from a node that has no lease (any more) and rings their doorbells. `crashes` is
+ * what it adds to their attempts: 1 for a node that died, 0 for one that left. The lease is looked at again in
+ * the statement, so that a node that came back in between keeps what it holds.
+ * Index: executions_claimed. Rows written: at most `limit`.
+ */
+export async function handBack(
+  { sql, tables }: Database,
+  options: { readonly nodeId: string; readonly crashes: number; readonly limit: number },
+): Promise<number> {
+  const rows = await sql<object[]>`
+    with held as (
+      select e.region, e.partition, e.execution_id, e.claim_epoch
+      from ${tables.executions} as e
+      where e.claimed_by = ${options.nodeId}::text
+        and not exists (select 1 from ${tables.leases} as l where l.node_id = ${options.nodeId}::text)
+      limit ${options.limit}::int8
+    )
+    update ${tables.executions} as e set
+      claimed_by = null, ready_at = now(), attempts = least(e.attempts + ${options.crashes}::int4, 32767)::int2
+    from held as h
+    where e.region = h.region and e.partition = h.partition and e.execution_id = h.execution_id
+      and e.claimed_by = ${options.nodeId}::text and e.claim_epoch = h.claim_epoch
+    returning 1`
+  return rows.length
+}

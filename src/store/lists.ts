@@ -1,0 +1,118 @@
+// Lists of executions, newest first. Each question has the index it goes by: one workflow's, all workflows' (through
+// `definitions`, the newest of each), those of a parent, those with attributes, and what wants attention.
+
+import type { ExecutionStatus } from '../core/execution.js'
+import { textArray } from './arrays.js'
+import { executionColumns } from './executions.js'
+import { decodeExecution, type RawExecution } from './rows.js'
+import type { ExecutionRow, ListQuery } from './store.js'
+import type { Database } from './tables.js'
+
+export async function listExecutions(database: Database, query: ListQuery): Promise<ExecutionRow[]> {
+  const rows = await choose(database, query)
+  return rows.map(decodeExecution)
+}
+
+function choose(database: Database, query: ListQuery): Promise<RawExecution[]> {
+  if (query.parentId !== undefined) return listChildren(database, query, query.parentId)
+  if (query.attributes !== undefined && Object.keys(query.attributes).length > 0) return listByAttributes(database, query)
+  if (query.workflow === undefined && query.statuses !== undefined && query.statuses.every(isTroubled)) {
+    return listTroubled(database, query, query.statuses)
+  }
+  return listByWorkflow(database, query)
+}
+
+function isTroubled(status: ExecutionStatus): boolean {
+  return TROUBLED.has(status)
+}
+
+const TROUBLED: ReadonlySet<string> = new Set(['failed', 'canceled', 'terminated', 'paused', 'blocked', 'dead'])
+
+/** Index: executions_listed, one range per workflow, until `limit` rows of it pass the filters. */
+function listByWorkflow(database: Database, query: ListQuery): Promise<RawExecution[]> {
+  const { sql, tables } = database
+  const workflows =
+    query.workflow === undefined
+      ? sql`(select distinct d.workflow from ${tables.definitions} as d)`
+      : sql`(select ${query.workflow}::text as workflow)`
+  return sql<RawExecution[]>`
+    select ${executionColumns(database)}
+    from ${workflows} as w
+    cross join lateral (
+      select ${executionColumns(database)}
+      from ${tables.executions} as e
+      where e.workflow = w.workflow and ${inRange(database, query)} and ${filters(database, query)}
+      order by e.started_at desc, e.execution_id desc
+      limit ${query.limit}::int8
+    ) as e
+    order by e.started_at desc, e.execution_id desc
+    limit ${query.limit}::int8`
+}
+
+/** Index: executions_troubled, one range per status, until `limit` rows of it pass the filters. */
+function listTroubled(
+  database: Database,
+  query: ListQuery,
+  statuses: readonly ExecutionStatus[],
+): Promise<RawExecution[]> {
+  const { sql, tables } = database
+  return sql<RawExecution[]>`
+    select ${executionColumns(database)}
+    from unnest(${textArray([...new Set(statuses)])}::text[]) as w (status)
+    cross join lateral (
+      select ${executionColumns(database)}
+      from ${tables.executions} as e
+      where e.status = w.status
+        and e.status in ('failed', 'canceled', 'terminated', 'paused', 'blocked', 'dead')
+        and ${inRange(database, query)} and ${filters(database, query)}
+      order by e.started_at desc, e.execution_id desc
+      limit ${query.limit}::int8
+    ) as e
+    order by e.started_at desc, e.execution_id desc
+    limit ${query.limit}::int8`
+}
+
+/** Index: executions_children, the children of one parent. */
+function listChildren(database: Database, query: ListQuery, parentId: string): Promise<RawExecution[]> {
+  const { sql, tables } = database
+  return sql<RawExecution[]>`
+    select ${executionColumns(database)}
+    from ${tables.executions} as e
+    where e.parent_id = ${parentId}::text and ${inRange(database, query)} and ${filters(database, query)}
+    order by e.started_at desc, e.execution_id desc
+    limit ${query.limit}::int8`
+}
+
+/** Index: executions_attributes, all rows with these attributes. */
+function listByAttributes(database: Database, query: ListQuery): Promise<RawExecution[]> {
+  const { sql, tables } = database
+  return sql<RawExecution[]>`
+    select ${executionColumns(database)}
+    from ${tables.executions} as e
+    where ${inRange(database, query)} and ${filters(database, query)}
+    order by e.started_at desc, e.execution_id desc
+    limit ${query.limit}::int8`
+}
+
+function inRange({ sql }: Database, query: ListQuery) {
+  const after = query.after
+  const below = after?.startedAt ?? query.startedBefore
+  const cursor =
+    after === undefined
+      ? sql``
+      : sql`and (e.started_at, e.execution_id) < (${after.startedAt.toISOString()}::timestamptz, ${after.executionId}::text)`
+  const before =
+    query.startedBefore === undefined ? sql`` : sql`and e.started_at < ${query.startedBefore.toISOString()}::timestamptz`
+  const upper = below === undefined ? sql`` : sql`and e.started_at <= ${below.toISOString()}::timestamptz`
+  return sql`e.started_at >= ${query.startedAfter?.toISOString() ?? '-infinity'}::timestamptz ${upper} ${before} ${cursor}`
+}
+
+function filters({ sql }: Database, query: ListQuery) {
+  const statuses = query.statuses === undefined ? sql`` : sql`and e.status = any(${textArray(query.statuses)}::text[])`
+  const workflow = query.workflow === undefined ? sql`` : sql`and e.workflow = ${query.workflow}::text`
+  const attributes =
+    query.attributes === undefined
+      ? sql``
+      : sql`and e.attributes is not null and e.attributes @> ${JSON.stringify(query.attributes)}::text::jsonb`
+  return sql`true ${workflow} ${statuses} ${attributes}`
+}

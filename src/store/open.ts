@@ -1,0 +1,192 @@
+// Opens the store on a migrated database. Puts the statements of the other files together, each behind the retry
+// loop; no SQL of its own.
+
+import type postgres from 'postgres'
+import { CerebelumError } from '../core/errors.js'
+import type { ExecutionKey } from '../core/execution.js'
+import { partitionOf } from '../core/partition.js'
+import { systemClock } from '../core/ports.js'
+import { Claims } from './claims.js'
+import { insertDefinitions, readDefinitions } from './definitions.js'
+import { detectDialect } from './dialect.js'
+import { readHistories } from './events.js'
+import { readExecutions } from './executions.js'
+import { asStoreError, failureCode } from './failures.js'
+import { commitLane } from './lane.js'
+import { insertLease, readLeases, renewLease } from './leases.js'
+import { listExecutions } from './lists.js'
+import { givePartitions, readPartitions, takePartitions } from './partitions.js'
+import { createPool } from './pool.js'
+import { reapLeases, removeLease } from './reap.js'
+import { type RetryPolicy, withRetry } from './retry.js'
+import type { Home } from './rows.js'
+import { sendMessages } from './send.js'
+import { readPartitionCount } from './settings.js'
+import { readAnswers, readInboxes } from './signals.js'
+import { remove, restart, resume, terminate } from './single.js'
+import { startExecutions, startWithin } from './starts.js'
+import type { OpenStoreOptions, PartitionRow, Store } from './store.js'
+import { type Database, tablesOf } from './tables.js'
+import { readNextTimer, takeTimers } from './timers.js'
+import { transact } from './transact.js'
+import { deleteConsumed, ringStranded, sweepStranded } from './upkeep.js'
+
+export async function openStore(options: OpenStoreOptions): Promise<Store> {
+  const pools = await connect(options)
+  try {
+    return await createStore(pools, options)
+  } catch (error) {
+    await closePools(pools)
+    throw asStoreError(error, { call: 'openStore', doubtful: false })
+  }
+}
+
+interface Pools {
+  readonly work: postgres.Sql
+  /** Heartbeats must not wait behind work: they have connections of their own. */
+  readonly heartbeat: postgres.Sql
+}
+
+/** Connects with session settings, or without them where a pooler in between refuses them. */
+async function connect(options: OpenStoreOptions): Promise<Pools> {
+  for (const settings of [true, false]) {
+    const pools = createPools(options, settings)
+    try {
+      await pools.work`select 1`
+      return pools
+    } catch (error) {
+      await closePools(pools)
+      if (!settings || failureCode(error) !== '08P01') {
+        throw asStoreError(error, { call: 'connecting', doubtful: false })
+      }
+    }
+  }
+  throw new CerebelumError('INTERNAL', 'No way to connect was tried. Please report this.')
+}
+
+function createPools(options: OpenStoreOptions, settings: boolean): Pools {
+  const shared = { url: options.url, statementTimeoutMs: timeoutOf(options), settings, name: 'cerebelum' }
+  return {
+    work: createPool({ ...shared, connections: options.connections ?? CONNECTIONS_DEFAULT }),
+    heartbeat: createPool({ ...shared, connections: HEARTBEAT_CONNECTIONS }),
+  }
+}
+
+async function closePools(pools: Pools): Promise<void> {
+  await pools.heartbeat.end({ timeout: CLOSE_SECONDS })
+  await pools.work.end({ timeout: CLOSE_SECONDS })
+}
+
+function timeoutOf(options: OpenStoreOptions): number {
+  return options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS
+}
+
+const CONNECTIONS_DEFAULT = 10
+const HEARTBEAT_CONNECTIONS = 1
+const STATEMENT_TIMEOUT_MS = 30_000
+const RETRY_FOR_MS = 30_000
+const CLOSE_SECONDS = 5
+
+async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Store> {
+  const tables = tablesOf(pools.work, options.schema ?? 'cerebelum')
+  const database: Database = { sql: pools.work, tables }
+  const pulse: Database = { sql: pools.heartbeat, tables }
+  const policy: RetryPolicy = { clock: systemClock, retryForMs: options.retryForMs ?? RETRY_FOR_MS }
+  const dialect = await detectDialect(pools.work)
+  const partitionCount = await readPartitionCount(database)
+  const home = new Regions(partitionCount, await readPartitions(database))
+  const context = { pool: pools.work, database, policy, home }
+  const claims = new Claims({ database, policy, home, doubtMs: 2 * timeoutOf(options) })
+  const retried = <T>(call: string, work: () => Promise<T>): Promise<T> => withRetry(policy, call, work)
+  let closing: Promise<void> | undefined
+
+  return {
+    dialect,
+    partitionCount,
+    keyOf: (executionId) => home.keyOf(executionId),
+    async ping() {
+      try {
+        const [row] = await pools.heartbeat<{ at: Date }[]>`select now() as at`
+        return row?.at ?? new Date(Number.NaN)
+      } catch (error) {
+        throw asStoreError(error, { call: 'ping', doubtful: false })
+      }
+    },
+    close: () => (closing ??= closePools(pools)),
+
+    insertExecutions: (starts) => startExecutions(database, policy, starts),
+    insertExecutionsWithin: (sql, starts) => startWithin({ sql, tables }, starts),
+    commit: (commits) => commitLane(database, policy, commits),
+    sendMessages: (messages, inboxMax) => sendMessages(database, policy, { messages, inboxMax }),
+
+    claim: (request) => claims.claim(request),
+    takeRung: (nodeId, limit) => claims.takeRung(nodeId, limit),
+    ringStranded: (keys) => retried('ringStranded', () => ringStranded(database, keys)),
+    sweepStranded: (partitions, limit) => retried('sweepStranded', () => sweepStranded(database, partitions, limit)),
+
+    restart: (row) => restart(context, row),
+    terminate: (key, event) => terminate(context, key, event),
+    resume: (key, event) => resume(context, key, event),
+    remove: (key) => remove(context, key),
+    transact: (step) => transact(context, step),
+
+    readExecutions: (keys) => retried('readExecutions', () => readExecutions(database, keys)),
+    readHistories: (wanted, limit) => retried('readHistories', () => readHistories(database, wanted, limit)),
+    readInboxes: (wanted, limit) => retried('readInboxes', () => readInboxes(database, wanted, limit)),
+    readAnswers: (wanted) => retried('readAnswers', () => readAnswers(database, wanted)),
+    list: (query) => retried('list', () => listExecutions(database, query)),
+
+    async fireTimers(partitions, limit) {
+      if (partitions.length === 0) return { taken: 0, nextInMs: null }
+      const taken = await retried('fireTimers', () => takeTimers(database, partitions, limit))
+      const nextInMs = await retried('fireTimers', () => readNextTimer(database, partitions))
+      return { taken, nextInMs }
+    },
+
+    insertLease: (lease) => retried('insertLease', () => insertLease(pulse, lease)),
+    renewLease: (nodeId, leaseMs, load) => retried('renewLease', () => renewLease(pulse, { nodeId, leaseMs, load })),
+    readLeases: () => retried('readLeases', () => readLeases(pulse)),
+    removeLease: (nodeId) => removeLease(database, policy, nodeId),
+    reapLeases: (graceMs) => reapLeases(database, policy, graceMs),
+    async readPartitions() {
+      const rows = await retried('readPartitions', () => readPartitions(pulse))
+      home.update(rows)
+      return rows
+    },
+    takePartitions: (nodeId, partitions) =>
+      retried('takePartitions', () => takePartitions(database, nodeId, partitions)),
+    givePartitions: (nodeId, partitions) =>
+      retried('givePartitions', () => givePartitions(database, nodeId, partitions)),
+
+    registerDefinitions: (definitions) =>
+      retried('registerDefinitions', () => insertDefinitions(database, definitions)),
+    readDefinitions: () => retried('readDefinitions', () => readDefinitions(database)),
+    sweepConsumed: (olderThanMs, limit) =>
+      retried('sweepConsumed', () => deleteConsumed(database, olderThanMs, limit)),
+  }
+}
+
+/** Where executions live: the home region of each partition, as last read. */
+class Regions implements Home {
+  readonly partitionCount: number
+  readonly #regions: string[]
+
+  constructor(partitionCount: number, rows: readonly PartitionRow[]) {
+    this.partitionCount = partitionCount
+    this.#regions = Array.from({ length: partitionCount }, () => 'local')
+    this.update(rows)
+  }
+
+  update(rows: readonly PartitionRow[]): void {
+    for (const row of rows) this.#regions[row.partition] = row.region
+  }
+
+  regionOf(partition: number): string {
+    return this.#regions[partition] ?? 'local'
+  }
+
+  keyOf(executionId: string): ExecutionKey {
+    const partition = partitionOf(executionId, this.partitionCount)
+    return { region: this.regionOf(partition), partition, executionId }
+  }
+}

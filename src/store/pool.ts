@@ -1,0 +1,126 @@
+// The connections to the database: one driver, set up for our statements.
+
+import { Socket } from 'node:net'
+import postgres from 'postgres'
+import { CerebelumError } from '../core/errors.js'
+import { randomFraction } from '../core/ports.js'
+
+export interface PoolOptions {
+  readonly url: string
+  readonly connections: number
+  readonly statementTimeoutMs: number
+  /** Session settings at connect; false behind a pooler that refuses them. */
+  readonly settings: boolean
+  readonly name: string
+}
+
+/** Opens no connection yet. */
+export function createPool(options: PoolOptions): postgres.Sql {
+  const { url, path } = withoutSocketPath(options.url)
+  return postgres(url, {
+    ...unknownToTypes(options),
+    ...(path !== undefined && { path }),
+    max: options.connections,
+    // The types are cast in every statement; asking for them costs a round trip per connection.
+    fetch_types: false,
+    prepare: true,
+    max_lifetime: null,
+    idle_timeout: 0,
+    connect_timeout: CONNECT_TIMEOUT_SECONDS,
+    keep_alive: 15,
+    backoff: (failures: number) => Math.min(3 ** failures / 100, 1) * (0.5 + randomFraction() / 2),
+    onnotice: () => undefined,
+    connection: {
+      application_name: options.name,
+      ...(options.settings && { statement_timeout: options.statementTimeoutMs }),
+    },
+    types: { date: INSTANT },
+  })
+}
+
+/**
+ * Options that the driver reads and its types do not know. One statement at a time per connection (0 means none
+ * behind the first): a short one never waits behind a long one while others are free, and a lost connection leaves
+ * one outcome unknown, not a hundred.
+ */
+function unknownToTypes(options: PoolOptions): object {
+  const stallMs = options.statementTimeoutMs + STALL_MARGIN_MS
+  return { max_pipeline: 0, socket: (target: SocketTarget) => connect(target, stallMs) }
+}
+
+const CONNECT_TIMEOUT_SECONDS = 10
+const STALL_MARGIN_MS = 5_000
+
+/** Instants go as text; a Date of a user's own statement works too. */
+const INSTANT = {
+  to: 1184,
+  from: [1082, 1114, 1184],
+  serialize: (value: Date | string) => (value instanceof Date ? value.toISOString() : value),
+  parse: (text: string) => new Date(text),
+}
+
+interface SocketTarget {
+  readonly path?: string | false
+  readonly host: string | readonly string[]
+  readonly port: number | readonly number[]
+}
+
+/**
+ * The driver's own sockets never set TCP_NODELAY, which halves the throughput; and nothing would end a wait for a
+ * server that vanished without a word. The socket is returned while it connects: should it fail, the driver sees
+ * the same events as with a socket of its own (a rejected promise here would lose it a place in its pool).
+ */
+function connect(target: SocketTarget, stallMs: number): Socket {
+  const socket = new Socket()
+  if (typeof target.path === 'string') {
+    socket.connect(target.path)
+  } else {
+    const turn = Math.floor(randomFraction() * [target.host].flat().length)
+    const host = [target.host].flat()[turn] ?? 'localhost'
+    const port = [target.port].flat()[turn] ?? 5432
+    socket.connect(port, host)
+    socket.setNoDelay(true)
+    // The driver reads `host` of its socket for the name in the TLS handshake.
+    Object.assign(socket, { host, port })
+  }
+  return endStalls(socket, stallMs)
+}
+
+/** Ends a connection on which a request has been out for longer than any statement may take. */
+function endStalls(socket: Socket, stallMs: number): Socket {
+  let isWaiting = false
+  const write = socket.write.bind(socket)
+  Object.assign(socket, {
+    write: (...parameters: Parameters<typeof write>): boolean => {
+      isWaiting = true
+      return write(...parameters)
+    },
+  })
+  socket.on('data', () => {
+    isWaiting = false
+  })
+  socket.setTimeout(stallMs, () => {
+    if (isWaiting) socket.destroy(Object.assign(new Error('no answer from the database'), { code: 'ETIMEDOUT' }))
+  })
+  return socket
+}
+
+/** `?host=/folder` is how a URL names a Unix socket; the driver would send it to the server as a setting. */
+function withoutSocketPath(url: string): { readonly url: string; readonly path?: string } {
+  const match = /[?&]host=([^&]+)/.exec(url)
+  if (match === null) return { url }
+  const parsed = parseUrl(url)
+  const folder = parsed.searchParams.get('host') ?? ''
+  parsed.searchParams.delete('host')
+  if (!folder.startsWith('/')) return { url: parsed.href }
+  return { url: parsed.href, path: `${folder}/.s.PGSQL.${parsed.port || '5432'}` }
+}
+
+function parseUrl(url: string): URL {
+  try {
+    return new URL(url)
+  } catch (error) {
+    const text = `The database URL cannot be read. Give one such as postgres://user:password@host:5432/database.`
+    throw new CerebelumError('SETTINGS', text, { cause: error })
+  }
+}

@@ -1,0 +1,39 @@
+// What becomes of a node's claims when it is gone: handed back in bounded batches, each a statement of its own, so
+// that whoever reaps may die half-way and the next one carries on.
+
+import { deleteExpired, deleteLease, findOrphaned, handBack } from './leases.js'
+import { freePartitions } from './partitions.js'
+import { type RetryPolicy, withRetry } from './retry.js'
+import type { Database } from './tables.js'
+
+/** Deletes leases that ran out, and rings what their nodes, and any node without a lease, had claimed. */
+export async function reapLeases(database: Database, policy: RetryPolicy, graceMs: number): Promise<string[]> {
+  const expired = await withRetry(policy, 'reapLeases', () => deleteExpired(database, graceMs))
+  const orphaned = await withRetry(policy, 'reapLeases', () => findOrphaned(database, NODES_MAX))
+  const dead = [...new Set([...expired, ...orphaned])]
+  for (const nodeId of dead) await handBackAll(database, policy, { nodeId, crashes: 1 })
+  return dead
+}
+
+/** A node leaves in good order. */
+export async function removeLease(database: Database, policy: RetryPolicy, nodeId: string): Promise<void> {
+  await withRetry(policy, 'removeLease', () => deleteLease(database, nodeId))
+  await handBackAll(database, policy, { nodeId, crashes: 0 })
+}
+
+async function handBackAll(
+  database: Database,
+  policy: RetryPolicy,
+  options: { readonly nodeId: string; readonly crashes: number },
+): Promise<void> {
+  await withRetry(policy, 'handBack', () => freePartitions(database, options.nodeId))
+  for (let batch = 0; batch < BATCHES_MAX; batch++) {
+    const count = await withRetry(policy, 'handBack', () => handBack(database, { ...options, limit: BATCH_SIZE }))
+    if (count === 0) return
+  }
+}
+
+const NODES_MAX = 1_000
+const BATCH_SIZE = 1_000
+// The next reaping goes on where this one stopped, because the claims still have no lease.
+const BATCHES_MAX = 10_000

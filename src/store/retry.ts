@@ -1,0 +1,52 @@
+// The one bounded retry loop of the store. What may be tried again is decided by `failures.ts`; what an unknown
+// outcome means is decided by the call itself, which is told that an earlier attempt was `doubtful`.
+
+import { type Clock, delay, randomFraction } from '../core/ports.js'
+import { asStoreError, sortFailure } from './failures.js'
+
+export interface Attempt {
+  /** An earlier attempt lost its connection under way: it may have been applied. */
+  readonly doubtful: boolean
+}
+
+export interface RetryPolicy {
+  readonly clock: Clock
+  /** Total span in which new attempts begin. */
+  readonly retryForMs: number
+}
+
+/** Runs `work` until it succeeds, fails for good, or the span is over. */
+export async function withRetry<T>(
+  policy: RetryPolicy,
+  call: string,
+  work: (attempt: Attempt) => Promise<T>,
+): Promise<T> {
+  const startedMs = policy.clock.monotonicMs()
+  let doubtful = false
+  for (let failures = 1; ; failures++) {
+    try {
+      return await work({ doubtful })
+    } catch (error) {
+      const kind = sortFailure(error)
+      doubtful ||= kind === 'unknown'
+      const waitMs = backoffMs(kind === 'conflict' ? CONFLICT_STEP_MS : CONNECTION_STEP_MS, failures)
+      const isLate = policy.clock.monotonicMs() - startedMs + waitMs > policy.retryForMs
+      if (!RETRIED.has(kind) || isLate || failures >= ATTEMPTS_MAX) throw asStoreError(error, { call, doubtful })
+      await delay(policy.clock, waitMs)
+    }
+  }
+}
+
+const RETRIED: ReadonlySet<string> = new Set(['conflict', 'busy', 'unknown', 'unreachable'])
+
+// The span is the real bound; this one only ends a loop of instant failures.
+const ATTEMPTS_MAX = 1_000
+// Conflicts are over as soon as the other statement has committed; a lost server needs a moment.
+const CONFLICT_STEP_MS = 2
+const CONNECTION_STEP_MS = 25
+const STEP_MAX_MS = 1_000
+
+/** Exponential with full jitter, so that those who collided do not collide again. */
+function backoffMs(stepMs: number, failures: number): number {
+  return Math.min(stepMs * 2 ** Math.min(failures, 10), STEP_MAX_MS) * (0.25 + 0.75 * randomFraction())
+}

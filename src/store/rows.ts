@@ -1,0 +1,223 @@
+// Decoders: from rows as the driver gives them (int8 as text, timestamptz as Date, jsonb parsed) to our own types.
+// The only place in the store where a type is asserted; each assertion is checked against the words of `core`.
+
+import { CerebelumError } from '../core/errors.js'
+import { EVENT_TYPES, type Event, type EventType } from '../core/event.js'
+import { type Attributes, type ExecutionStatus, type ParentLink, STATUSES } from '../core/execution.js'
+import { MESSAGE_KINDS, type Message, type MessageKind } from '../core/message.js'
+import { partitionOf } from '../core/partition.js'
+import type { Claimed, ExecutionRow, LeaseRow, PartitionRow } from './store.js'
+
+export interface RawExecution {
+  readonly region: string
+  readonly partition: number
+  readonly execution_id: string
+  readonly workflow: string
+  readonly workflow_version: string
+  readonly status: string
+  readonly run: number
+  readonly run_version: number
+  readonly version: number
+  readonly claimed_by: string | null
+  readonly claim_epoch: number
+  readonly ready_at: Date | null
+  readonly attempts: number
+  readonly inbox: number
+  readonly start_id: string | null
+  readonly parent_id: string | null
+  readonly attributes: Attributes | null
+  readonly note: string | null
+  readonly started_at: Date
+  readonly closed_at: Date | null
+}
+
+export function decodeExecution(raw: RawExecution): ExecutionRow {
+  return {
+    key: { region: raw.region, partition: raw.partition, executionId: raw.execution_id },
+    workflow: raw.workflow,
+    workflowVersion: raw.workflow_version,
+    status: decodeStatus(raw.status),
+    run: raw.run,
+    runVersion: raw.run_version,
+    version: raw.version,
+    claimedBy: raw.claimed_by,
+    claimEpoch: raw.claim_epoch,
+    readyAt: raw.ready_at,
+    attempts: raw.attempts,
+    inbox: raw.inbox,
+    startId: raw.start_id,
+    parentId: raw.parent_id,
+    attributes: raw.attributes,
+    note: raw.note,
+    startedAt: raw.started_at,
+    closedAt: raw.closed_at,
+  }
+}
+
+export interface RawClaimed {
+  readonly region: string
+  readonly partition: number
+  readonly execution_id: string
+  readonly workflow: string
+  readonly workflow_version: string
+  readonly run: number
+  readonly run_version: number
+  readonly version: number
+  readonly claim_epoch: number
+  readonly inbox: number
+  readonly attempts: number
+  readonly parent_id: string | null
+  readonly parent_seq: number | null
+  readonly parent_run: number | null
+  readonly at: Date
+}
+
+/** `regionOf` gives the home region of a partition; a parent lives where its id's hash says. */
+export function decodeClaimed(raw: RawClaimed, home: Home): Claimed {
+  return {
+    key: { region: raw.region, partition: raw.partition, executionId: raw.execution_id },
+    workflow: raw.workflow,
+    workflowVersion: raw.workflow_version,
+    run: raw.run,
+    runVersion: raw.run_version,
+    version: raw.version,
+    claimEpoch: raw.claim_epoch,
+    inbox: raw.inbox,
+    attempts: raw.attempts,
+    parent: decodeParent(raw, home),
+    at: raw.at,
+  }
+}
+
+export interface Home {
+  readonly partitionCount: number
+  regionOf(partition: number): string
+}
+
+export interface RawParent {
+  readonly parent_id: string | null
+  readonly parent_seq: number | null
+  readonly parent_run: number | null
+}
+
+export function decodeParent(raw: RawParent, home: Home): ParentLink | null {
+  if (raw.parent_id === null) return null
+  const partition = partitionOf(raw.parent_id, home.partitionCount)
+  return {
+    key: { region: home.regionOf(partition), partition, executionId: raw.parent_id },
+    seq: raw.parent_seq ?? 0,
+    run: raw.parent_run ?? 1,
+  }
+}
+
+export interface RawEvent {
+  readonly version: number
+  readonly type: string
+  readonly seq: number | null
+  readonly name: string | null
+  readonly attempt: number | null
+  readonly detail: string | null
+  readonly payload: string | null
+  readonly message_id: string | null
+  readonly due_at: Date | null
+  readonly at: Date
+}
+
+export function decodeEvent(raw: RawEvent): Event {
+  return {
+    version: raw.version,
+    type: decodeEventType(raw.type),
+    at: raw.at,
+    ...(raw.seq !== null && { seq: raw.seq }),
+    ...(raw.name !== null && { name: raw.name }),
+    ...(raw.attempt !== null && { attempt: raw.attempt }),
+    ...(raw.detail !== null && { detail: raw.detail }),
+    ...(raw.payload !== null && { payload: raw.payload }),
+    ...(raw.message_id !== null && { messageId: raw.message_id }),
+    ...(raw.due_at !== null && { dueAt: raw.due_at }),
+  }
+}
+
+export interface RawMessage {
+  readonly message_id: string
+  readonly position: number
+  readonly kind: string
+  readonly name: string
+  readonly payload: string | null
+  readonly detail: string | null
+}
+
+export function decodeMessage(raw: RawMessage): Message {
+  return {
+    messageId: raw.message_id,
+    position: raw.position,
+    kind: decodeMessageKind(raw.kind),
+    name: raw.name,
+    ...(raw.payload !== null && { payload: raw.payload }),
+    ...(raw.detail !== null && { detail: raw.detail }),
+  }
+}
+
+export interface RawLease {
+  readonly node_id: string
+  readonly region: string
+  readonly address: string | null
+  readonly release: string
+  readonly capacity: number
+  readonly load: string
+  readonly workflows: string
+  readonly started_at: Date
+  readonly expires_at: Date
+  readonly expired: boolean
+}
+
+export function decodeLease(raw: RawLease): LeaseRow {
+  return {
+    nodeId: raw.node_id,
+    region: raw.region,
+    address: raw.address,
+    release: raw.release,
+    capacity: raw.capacity,
+    load: JSON.parse(raw.load) as Readonly<Record<string, number>>,
+    workflows: JSON.parse(raw.workflows) as readonly string[],
+    startedAt: raw.started_at,
+    expiresAt: raw.expires_at,
+    expired: raw.expired,
+  }
+}
+
+export interface RawPartition {
+  readonly id: number
+  readonly region: string
+  readonly owner: string | null
+  /** int8, as text. */
+  readonly epoch: string
+}
+
+export function decodePartition(raw: RawPartition): PartitionRow {
+  return { partition: raw.id, region: raw.region, owner: raw.owner, epoch: Number(raw.epoch) }
+}
+
+function decodeStatus(status: string): ExecutionStatus {
+  if (!STATUS_WORDS.has(status)) throw unreadable('status', status)
+  return status as ExecutionStatus
+}
+
+function decodeEventType(type: string): EventType {
+  if (!EVENT_WORDS.has(type)) throw unreadable('event type', type)
+  return type as EventType
+}
+
+function decodeMessageKind(kind: string): MessageKind {
+  if (!MESSAGE_WORDS.has(kind)) throw unreadable('message kind', kind)
+  return kind as MessageKind
+}
+
+const STATUS_WORDS: ReadonlySet<string> = new Set(STATUSES)
+const EVENT_WORDS: ReadonlySet<string> = new Set(EVENT_TYPES)
+const MESSAGE_WORDS: ReadonlySet<string> = new Set(MESSAGE_KINDS)
+
+function unreadable(what: string, value: string): CerebelumError {
+  const text = `The database holds the ${what} "${value}", which this release does not know. Upgrade this node.`
+  return new CerebelumError('DATABASE_SCHEMA', text)
+}

@@ -1,0 +1,56 @@
+// `Store.sendMessages`: in bounded statements, with what only the caller of several messages can get wrong taken out
+// first (the same message twice), and with what an unknown outcome leaves open.
+
+import type { NewMessage } from '../core/message.js'
+import { slices } from './keys.js'
+import { type Attempt, type RetryPolicy, withRetry } from './retry.js'
+import { insertMessages } from './signals.js'
+import type { MessageOutcome } from './store.js'
+import type { Database } from './tables.js'
+
+export async function sendMessages(
+  database: Database,
+  policy: RetryPolicy,
+  options: { readonly messages: readonly NewMessage[]; readonly inboxMax: number },
+): Promise<MessageOutcome[]> {
+  const outcomes: MessageOutcome[] = options.messages.map(() => 'duplicate')
+  const firsts = firstOfEach(options.messages)
+  for (const slice of slices(firsts, MESSAGES_MAX)) {
+    const messages = slice.map(({ message }) => message)
+    const found = await withRetry(policy, 'sendMessages', async (attempt) => {
+      const results = await insertMessages(database, messages, options.inboxMax)
+      return results.map((outcome) => settled(outcome, attempt))
+    })
+    for (const [i, { n }] of slice.entries()) outcomes[n] = found[i] ?? 'not_found'
+  }
+  // A repeated message shares the fate of its first; only an accepted first makes it a duplicate.
+  const fates = new Map(firsts.map(({ message, n }) => [identityOf(message), { n, outcome: outcomes[n] }]))
+  return options.messages.map((message, n) => {
+    const fate = fates.get(identityOf(message))
+    if (fate?.outcome === undefined || fate.outcome === 'accepted') {
+      return fate?.n === n ? 'accepted' : 'duplicate'
+    }
+    return fate.outcome
+  })
+}
+
+/** After a lost answer a message that is there already is most likely the one we sent. */
+function settled(outcome: MessageOutcome, attempt: Attempt): MessageOutcome {
+  return outcome === 'duplicate' && attempt.doubtful ? 'accepted' : outcome
+}
+
+function firstOfEach(messages: readonly NewMessage[]): { message: NewMessage; n: number }[] {
+  const seen = new Set<string>()
+  return messages
+    .map((message, n) => ({ message, n }))
+    .filter(({ message }) => {
+      const identity = identityOf(message)
+      return !seen.has(identity) && seen.add(identity)
+    })
+}
+
+function identityOf(message: NewMessage): string {
+  return JSON.stringify([message.key.executionId, message.messageId])
+}
+
+const MESSAGES_MAX = 1_000

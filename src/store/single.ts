@@ -1,0 +1,155 @@
+// `Store.restart`, `terminate`, `resume` and `remove`: the order of the steps of each, and what an unknown outcome
+// means for it. After a lost connection each looks first whether it has already taken effect.
+
+import type postgres from 'postgres'
+import type { NewEvent } from '../core/event.js'
+import { type ClosedStatus, type ExecutionKey } from '../core/execution.js'
+import { readExecutions } from './executions.js'
+import { type RetryPolicy, withRetry } from './retry.js'
+import type { Home } from './rows.js'
+import type { RestartRow, StartOutcome } from './store.js'
+import type { Database } from './tables.js'
+import { transaction } from './transaction.js'
+import {
+  appendEvents,
+  closeRow,
+  deleteExecution,
+  lockExecution,
+  readEventText,
+  reopenRow,
+  requireEvent,
+  resumeRow,
+  tellParent,
+} from './transitions.js'
+
+export interface SingleContext {
+  readonly pool: postgres.Sql
+  readonly database: Database
+  readonly policy: RetryPolicy
+  readonly home: Home
+}
+
+export function terminate(
+  context: SingleContext,
+  key: ExecutionKey,
+  event: NewEvent,
+): Promise<'terminated' | 'closed' | 'not_found'> {
+  return withRetry(context.policy, 'terminate', ({ doubtful }) =>
+    inTransaction(context, async (database) => {
+      const row = await lockExecution(database, key, context.home)
+      if (row === null) return 'not_found'
+      if (row.isClosed) {
+        const isOurs = doubtful && (await isLastEvent(database, key, row.lastVersion, event))
+        return isOurs ? 'terminated' : 'closed'
+      }
+      await appendEvents(database, key, { expectedVersion: row.lastVersion, events: [event] })
+      await closeRow(database, key, { version: row.lastVersion + 1, status: closingStatus(event) })
+      if (row.parent !== null) {
+        const child = { key, run: row.run, status: closingStatus(event), payload: event.payload ?? null }
+        await tellParent(database, child, row.parent)
+      }
+      return 'terminated'
+    }),
+  )
+}
+
+export function restart(
+  context: SingleContext,
+  row: RestartRow,
+): Promise<StartOutcome | { readonly kind: 'conflict' }> {
+  return withRetry(context.policy, 'restart', ({ doubtful }) =>
+    inTransaction(context, async (database) => {
+      const current = await lockExecution(database, row.key, context.home)
+      if (current === null) return { kind: 'conflict' }
+      if (current.run !== row.expectedRun) {
+        const isOurs =
+          current.run === row.expectedRun + 1 &&
+          current.startId === row.startId &&
+          (row.startId !== null || doubtful)
+        return isOurs ? restarted(database, row) : { kind: 'conflict' }
+      }
+      let version = current.lastVersion
+      if (!current.isClosed) {
+        const close = requireEvent(row.close, row.key.executionId)
+        await appendEvents(database, row.key, { expectedVersion: version, events: [close] })
+        version += 1
+        if (current.parent !== null) {
+          const status = closingStatus(close)
+          const child = { key: row.key, run: current.run, status, payload: close.payload ?? null }
+          await tellParent(database, child, current.parent)
+        }
+      }
+      const started = row.startAt === undefined ? row.event : { ...row.event, dueAt: row.startAt }
+      await appendEvents(database, row.key, { expectedVersion: version, events: [started] })
+      await reopenRow(database, row, version + 1)
+      return { kind: 'created', at: current.at, claimed: row.claimedBy !== null && row.startAt === undefined }
+    }),
+  )
+}
+
+/** The restart took effect in an earlier try. */
+async function restarted(database: Database, row: RestartRow): Promise<StartOutcome | { readonly kind: 'conflict' }> {
+  const [found] = await readExecutions(database, [row.key])
+  if (found === undefined || found === null) return { kind: 'conflict' }
+  const isFresh = found.version === found.runVersion && found.status === 'running'
+  const claimed = row.claimedBy !== null && found.claimedBy === row.claimedBy && isFresh
+  return { kind: 'created', at: found.startedAt, claimed }
+}
+
+export function resume(
+  context: SingleContext,
+  key: ExecutionKey,
+  event: NewEvent,
+): Promise<'resumed' | 'not_resumable' | 'not_found'> {
+  return withRetry(context.policy, 'resume', ({ doubtful }) =>
+    inTransaction(context, async (database) => {
+      const row = await lockExecution(database, key, context.home)
+      if (row === null) return 'not_found'
+      // A paused one may still be held by the node that is about to release it: not yet resumable.
+      if (!RESUMABLE.has(row.status)) {
+        const isOurs = doubtful && (await isLastEvent(database, key, row.lastVersion, event))
+        return isOurs ? 'resumed' : 'not_resumable'
+      }
+      await appendEvents(database, key, { expectedVersion: row.lastVersion, events: [event] })
+      await resumeRow(database, key, row.lastVersion + 1)
+      return 'resumed'
+    }),
+  )
+}
+
+const RESUMABLE: ReadonlySet<string> = new Set(['paused', 'blocked', 'dead'])
+
+export function remove(context: SingleContext, key: ExecutionKey): Promise<'removed' | 'open' | 'not_found'> {
+  return withRetry(context.policy, 'remove', ({ doubtful }) =>
+    inTransaction(context, async (database) => {
+      const row = await lockExecution(database, key, context.home)
+      if (row === null) return doubtful ? 'removed' : 'not_found'
+      if (!row.isClosed) return 'open'
+      await deleteExecution(database, key)
+      return 'removed'
+    }),
+  )
+}
+
+function inTransaction<T>(context: SingleContext, work: (database: Database) => Promise<T>): Promise<T> {
+  return transaction(context.pool, (sql) => work({ sql, tables: context.database.tables }))
+}
+
+async function isLastEvent(
+  database: Database,
+  key: ExecutionKey,
+  version: number,
+  event: NewEvent,
+): Promise<boolean> {
+  const last = await readEventText(database, key, version)
+  return (
+    last?.type === event.type &&
+    last.payload === (event.payload ?? null) &&
+    last.detail === (event.detail ?? null)
+  )
+}
+
+function closingStatus(event: NewEvent): ClosedStatus {
+  if (event.type === 'completed' || event.type === 'failed' || event.type === 'canceled') return event.type
+  return 'terminated'
+}

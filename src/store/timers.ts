@@ -1,0 +1,61 @@
+// Timers: rows that say "look at this execution at this instant". They are derived from events; taking one only
+// rings a doorbell, and what is due is judged by the execution itself.
+
+import { partitionColumns } from './claim.js'
+import type { Database } from './tables.js'
+
+type Wanted = readonly { readonly region: string; readonly partition: number }[]
+
+/**
+ * Takes due timers and rings their executions. Index: timers_due, one bounded range per partition, at most `limit`
+ * rows each; executions_pkey. Rows deleted: at most `limit`; rows rung: no more than that.
+ */
+export async function takeTimers(database: Database, partitions: Wanted, limit: number): Promise<number> {
+  const { sql, tables } = database
+  const w = partitionColumns(partitions)
+  const rows = await sql<{ taken: number }[]>`
+    with due as (
+      select d.region, d.partition, d.execution_id, d.version
+      from unnest(${w.region}::text[], ${w.partition}::int2[]) as w (region, partition)
+      cross join lateral (
+        select t.region, t.partition, t.execution_id, t.version, t.due_at
+        from ${tables.timers} as t
+        where t.region = w.region and t.partition = w.partition and t.due_at <= now()
+        order by t.due_at
+        limit ${limit}::int8
+        for update skip locked
+      ) as d
+      order by d.due_at
+      limit ${limit}::int8
+    ), taken as (
+      delete from ${tables.timers} as t using due as d
+      where t.region = d.region and t.partition = d.partition and t.execution_id = d.execution_id
+        and t.version = d.version
+      returning t.region, t.partition, t.execution_id
+    ), rung as (
+      update ${tables.executions} as e set ready_at = coalesce(e.ready_at, now())
+      from (select distinct region, partition, execution_id from taken) as d
+      where e.region = d.region and e.partition = d.partition and e.execution_id = d.execution_id
+        and e.status in ('running', 'waiting', 'blocked')
+      returning 1
+    )
+    select count(*)::int4 as taken from taken`
+  return rows[0]?.taken ?? 0
+}
+
+/** When the next timer of these partitions is due, in ms from now, or null. Index: timers_due, one row each. */
+export async function readNextTimer(database: Database, partitions: Wanted): Promise<number | null> {
+  const { sql, tables } = database
+  const w = partitionColumns(partitions)
+  const rows = await sql<{ next_in_ms: number | null }[]>`
+    select (extract(epoch from min(d.due_at) - now()) * 1000)::float8 as next_in_ms
+    from unnest(${w.region}::text[], ${w.partition}::int2[]) as w (region, partition)
+    cross join lateral (
+      select t.due_at from ${tables.timers} as t
+      where t.region = w.region and t.partition = w.partition
+      order by t.due_at
+      limit 1
+    ) as d`
+  const nextInMs = rows[0]?.next_in_ms ?? null
+  return nextInMs === null ? null : Math.max(0, nextInMs)
+}
