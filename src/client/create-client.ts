@@ -307,7 +307,7 @@ export class StoreClient implements Client {
     if (row.status === 'completed') return { ...base, result: value }
     return {
       ...base,
-      failure: isFailure(value) ? value : { type: row.status, message: String(value ?? 'no reason given') },
+      failure: isFailure(value) ? value : { type: row.status, message: reasonOf(value) },
     }
   }
 
@@ -630,7 +630,7 @@ function outcomeOf(executionId: string, { status, payload }: Closed): unknown {
     case 'terminated':
       throw new CerebelumError(
         'EXECUTION_TERMINATED',
-        `Execution "${executionId}" was terminated: ${String(decode(payload) ?? 'no reason given')}.`,
+        `Execution "${executionId}" was terminated: ${reasonOf(decode(payload))}.`,
         {
           executionId,
         },
@@ -648,6 +648,10 @@ function outcomeOf(executionId: string, { status, payload }: Closed): unknown {
       })
     }
   }
+}
+
+function reasonOf(value: unknown): string {
+  return typeof value === 'string' ? value : 'no reason given'
 }
 
 function notFound(executionId: string): CerebelumError {

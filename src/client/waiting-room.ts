@@ -105,7 +105,7 @@ export class WaitingRoom<K, R> {
   tell(id: string, value: R): void {
     const entry = this.entries.get(id)
     if (entry === undefined) return
-    for (const waiter of [...entry.waiters]) waiter.resolve(value)
+    for (const waiter of Array.from(entry.waiters)) waiter.resolve(value)
   }
 
   /** Asks for this one at once. */
@@ -122,8 +122,8 @@ export class WaitingRoom<K, R> {
       'ENGINE_STOPPED',
       'This client was closed while somebody waited. What was waited for goes on; ask again.',
     )
-    for (const entry of [...this.entries.values()])
-      for (const waiter of [...entry.waiters]) waiter.reject(error)
+    for (const entry of Array.from(this.entries.values()))
+      for (const waiter of Array.from(entry.waiters)) waiter.reject(error)
   }
 
   private ensureLoop(poke: boolean): void {

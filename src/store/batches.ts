@@ -39,7 +39,8 @@ function emptyBatch(): Batch {
 
 function fits(batch: Batch, commit: Commit): boolean {
   if (batch.entries.length === 0) return true
-  if (batch.entries.length >= COMMITS_MAX || batch.characters + charactersOf(commit) > CHARACTERS_MAX) return false
+  if (batch.entries.length >= COMMITS_MAX || batch.characters + charactersOf(commit) > CHARACTERS_MAX)
+    return false
   if (movesRow(commit) && batch.rung.has(idOf(commit.key))) return false
   return !(commit.messages ?? []).some((message) => batch.moved.has(idOf(message.key)))
 }
@@ -53,7 +54,9 @@ function add(batch: Batch, entry: Entry): void {
 }
 
 function movesRow(commit: Commit): boolean {
-  return commit.transition !== undefined || commit.attributes !== undefined || (commit.consumed?.length ?? 0) > 0
+  return (
+    commit.transition !== undefined || commit.attributes !== undefined || (commit.consumed?.length ?? 0) > 0
+  )
 }
 
 function idOf(key: ExecutionKey): string {

@@ -126,7 +126,9 @@ function decodeRung(raw: RawRung): Rung {
   }
 }
 
-export function partitionColumns(partitions: readonly { readonly region: string; readonly partition: number }[]) {
+export function partitionColumns(
+  partitions: readonly { readonly region: string; readonly partition: number }[],
+) {
   return {
     region: textArray(partitions.map((wanted) => wanted.region)),
     partition: plainArray(partitions.map((wanted) => wanted.partition)),

@@ -92,4 +92,3 @@ function markOf(row: Claimed): string {
 }
 
 const TOKENS = 2 ** 31
-

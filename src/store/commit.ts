@@ -245,13 +245,19 @@ function transitionColumns(commits: readonly Commit[]) {
   const transitions = commits.map((commit) => commit.transition)
   return {
     act: textArray(
-      commits.map((commit) => commit.transition?.kind ?? (commit.attributes === undefined ? 'append' : 'attributes')),
+      commits.map(
+        (commit) => commit.transition?.kind ?? (commit.attributes === undefined ? 'append' : 'attributes'),
+      ),
     ),
     version: plainArray(commits.map((commit) => commit.expectedVersion + commit.events.length)),
-    status: textArray(transitions.map((to) => (to === undefined || to.kind === 'continue' ? null : to.status))),
+    status: textArray(
+      transitions.map((to) => (to === undefined || to.kind === 'continue' ? null : to.status)),
+    ),
     readyInMs: plainArray(transitions.map((to) => (to?.kind === 'release' ? to.readyInMs : null))),
     note: textArray(transitions.map((to) => (to?.kind === 'release' ? to.note : null))),
-    workflowVersion: textArray(transitions.map((to) => (to?.kind === 'continue' ? to.workflowVersion : null))),
+    workflowVersion: textArray(
+      transitions.map((to) => (to?.kind === 'continue' ? to.workflowVersion : null)),
+    ),
     attributes: textArray(
       commits.map((commit) => (commit.attributes === undefined ? null : JSON.stringify(commit.attributes))),
     ),

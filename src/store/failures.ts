@@ -14,14 +14,7 @@ import { CerebelumError } from '../core/errors.js'
  * - `fatal`: the statement itself is wrong, or its data: trying again cannot help.
  */
 export type FailureKind =
-  | 'conflict'
-  | 'busy'
-  | 'unknown'
-  | 'unreachable'
-  | 'duplicate'
-  | 'closed'
-  | 'schema'
-  | 'fatal'
+  'conflict' | 'busy' | 'unknown' | 'unreachable' | 'duplicate' | 'closed' | 'schema' | 'fatal'
 
 const KIND_BY_CODE: Readonly<Record<string, FailureKind>> = {
   '40001': 'conflict',

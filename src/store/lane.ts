@@ -24,7 +24,10 @@ export async function commitLane(
 
 /** In the order of the keys, so that two lanes lock rows in the same order and never wait for each other in a ring. */
 function byKey(a: Entry, b: Entry): number {
-  return a.commit.key.partition - b.commit.key.partition || (a.commit.key.executionId < b.commit.key.executionId ? -1 : 1)
+  return (
+    a.commit.key.partition - b.commit.key.partition ||
+    (a.commit.key.executionId < b.commit.key.executionId ? -1 : 1)
+  )
 }
 
 async function commitBatch(
@@ -86,7 +89,10 @@ async function afterRefusal(
   if (remaining.length < entries.length) return remaining
   if (entries.length > 1) return writeOneByOne(database, entries, outcomes, refusal.doubtful)
   if (only !== undefined) {
-    outcomes[only.index] = { kind: 'lost', cause: asStoreError(refusal.error, { call: 'commit', doubtful: false }) }
+    outcomes[only.index] = {
+      kind: 'lost',
+      cause: asStoreError(refusal.error, { call: 'commit', doubtful: false }),
+    }
   }
   return []
 }

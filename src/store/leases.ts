@@ -35,7 +35,11 @@ export async function insertLease({ sql, tables }: Database, lease: NewLease): P
  */
 export async function renewLease(
   { sql, tables }: Database,
-  lease: { readonly nodeId: string; readonly leaseMs: number; readonly load: Readonly<Record<string, number>> },
+  lease: {
+    readonly nodeId: string
+    readonly leaseMs: number
+    readonly load: Readonly<Record<string, number>>
+  },
 ): Promise<boolean> {
   const rows = await sql<object[]>`
     update ${tables.leases} set

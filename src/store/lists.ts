@@ -15,7 +15,8 @@ export async function listExecutions(database: Database, query: ListQuery): Prom
 
 function choose(database: Database, query: ListQuery): Promise<RawExecution[]> {
   if (query.parentId !== undefined) return listChildren(database, query, query.parentId)
-  if (query.attributes !== undefined && Object.keys(query.attributes).length > 0) return listByAttributes(database, query)
+  if (query.attributes !== undefined && Object.keys(query.attributes).length > 0)
+    return listByAttributes(database, query)
   if (query.workflow === undefined && query.statuses !== undefined && query.statuses.every(isTroubled)) {
     return listTroubled(database, query, query.statuses)
   }
@@ -26,7 +27,14 @@ function isTroubled(status: ExecutionStatus): boolean {
   return TROUBLED.has(status)
 }
 
-const TROUBLED: ReadonlySet<string> = new Set(['failed', 'canceled', 'terminated', 'paused', 'blocked', 'dead'])
+const TROUBLED: ReadonlySet<string> = new Set([
+  'failed',
+  'canceled',
+  'terminated',
+  'paused',
+  'blocked',
+  'dead',
+])
 
 /** Index: executions_listed, one range per workflow, until `limit` rows of it pass the filters. */
 function listByWorkflow(database: Database, query: ListQuery): Promise<RawExecution[]> {
@@ -102,13 +110,16 @@ function inRange({ sql }: Database, query: ListQuery) {
       ? sql``
       : sql`and (e.started_at, e.execution_id) < (${after.startedAt.toISOString()}::timestamptz, ${after.executionId}::text)`
   const before =
-    query.startedBefore === undefined ? sql`` : sql`and e.started_at < ${query.startedBefore.toISOString()}::timestamptz`
+    query.startedBefore === undefined
+      ? sql``
+      : sql`and e.started_at < ${query.startedBefore.toISOString()}::timestamptz`
   const upper = below === undefined ? sql`` : sql`and e.started_at <= ${below.toISOString()}::timestamptz`
   return sql`e.started_at >= ${query.startedAfter?.toISOString() ?? '-infinity'}::timestamptz ${upper} ${before} ${cursor}`
 }
 
 function filters({ sql }: Database, query: ListQuery) {
-  const statuses = query.statuses === undefined ? sql`` : sql`and e.status = any(${textArray(query.statuses)}::text[])`
+  const statuses =
+    query.statuses === undefined ? sql`` : sql`and e.status = any(${textArray(query.statuses)}::text[])`
   const workflow = query.workflow === undefined ? sql`` : sql`and e.workflow = ${query.workflow}::text`
   const attributes =
     query.attributes === undefined

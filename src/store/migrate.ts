@@ -135,7 +135,11 @@ async function applyFiles(options: { url: string; schema: string; dialect: Diale
   try {
     await render(options, folder)
     const { applyMigrations, connect } = await import('@databases/pg-migrations')
-    const connection = connect({ connectionString: options.url, poolSize: 1, bigIntMode: 'string' })
+    const connection = connect({
+      connectionString: strictUrl(options.url),
+      poolSize: 1,
+      bigIntMode: 'string',
+    })
     try {
       await applyMigrations({
         connection,
@@ -153,6 +157,13 @@ async function applyFiles(options: { url: string; schema: string; dialect: Diale
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** The same URL as this driver's stricter parser wants it: every special character of a parameter encoded. */
+function strictUrl(url: string): string {
+  const strict = new URL(url)
+  for (const [name, value] of Array.from(strict.searchParams)) strict.searchParams.set(name, value)
+  return strict.href
 }
 
 /** The files with the schema's name in place of the default one. */

@@ -122,7 +122,8 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     claim: (request) => claims.claim(request),
     takeRung: (nodeId, limit) => claims.takeRung(nodeId, limit),
     ringStranded: (keys) => retried('ringStranded', () => ringStranded(database, keys)),
-    sweepStranded: (partitions, limit) => retried('sweepStranded', () => sweepStranded(database, partitions, limit)),
+    sweepStranded: (partitions, limit) =>
+      retried('sweepStranded', () => sweepStranded(database, partitions, limit)),
 
     restart: (row) => restart(context, row),
     terminate: (key, event) => terminate(context, key, event),
@@ -144,7 +145,8 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     },
 
     insertLease: (lease) => retried('insertLease', () => insertLease(pulse, lease)),
-    renewLease: (nodeId, leaseMs, load) => retried('renewLease', () => renewLease(pulse, { nodeId, leaseMs, load })),
+    renewLease: (nodeId, leaseMs, load) =>
+      retried('renewLease', () => renewLease(pulse, { nodeId, leaseMs, load })),
     readLeases: () => retried('readLeases', () => readLeases(pulse)),
     removeLease: (nodeId) => removeLease(database, policy, nodeId),
     reapLeases: (graceMs) => reapLeases(database, policy, graceMs),

@@ -100,7 +100,8 @@ function endStalls(socket: Socket, stallMs: number): Socket {
     isWaiting = false
   })
   socket.setTimeout(stallMs, () => {
-    if (isWaiting) socket.destroy(Object.assign(new Error('no answer from the database'), { code: 'ETIMEDOUT' }))
+    if (isWaiting)
+      socket.destroy(Object.assign(new Error('no answer from the database'), { code: 'ETIMEDOUT' }))
   })
   return socket
 }

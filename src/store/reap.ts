@@ -7,7 +7,11 @@ import { type RetryPolicy, withRetry } from './retry.js'
 import type { Database } from './tables.js'
 
 /** Deletes leases that ran out, and rings what their nodes, and any node without a lease, had claimed. */
-export async function reapLeases(database: Database, policy: RetryPolicy, graceMs: number): Promise<string[]> {
+export async function reapLeases(
+  database: Database,
+  policy: RetryPolicy,
+  graceMs: number,
+): Promise<string[]> {
   const expired = await withRetry(policy, 'reapLeases', () => deleteExpired(database, graceMs))
   const orphaned = await withRetry(policy, 'reapLeases', () => findOrphaned(database, NODES_MAX))
   const dead = [...new Set([...expired, ...orphaned])]
@@ -28,7 +32,9 @@ async function handBackAll(
 ): Promise<void> {
   await withRetry(policy, 'handBack', () => freePartitions(database, options.nodeId))
   for (let batch = 0; batch < BATCHES_MAX; batch++) {
-    const count = await withRetry(policy, 'handBack', () => handBack(database, { ...options, limit: BATCH_SIZE }))
+    const count = await withRetry(policy, 'handBack', () =>
+      handBack(database, { ...options, limit: BATCH_SIZE }),
+    )
     if (count === 0) return
   }
 }

@@ -27,8 +27,11 @@ function resolve(commit: Commit, row: RawState | undefined, events: readonly Raw
   const endsClaim = commit.transition !== undefined && commit.transition.kind !== 'continue'
   if (events.length > 0) {
     // The last of a release or close is known by its events even after somebody else claimed the execution.
-    const isOurs = commit.events.every((event, ordinal) => isSame(event, events[ordinal])) && (isHeld || endsClaim)
-    return isOurs ? { kind: 'committed', at: row.last_at ?? row.at, rung: row.is_rung && endsClaim } : { kind: 'lost' }
+    const isOurs =
+      commit.events.every((event, ordinal) => isSame(event, events[ordinal])) && (isHeld || endsClaim)
+    return isOurs
+      ? { kind: 'committed', at: row.last_at ?? row.at, rung: row.is_rung && endsClaim }
+      : { kind: 'lost' }
   }
   if (isHeld) return { kind: 'pending' }
   // A release without events: it is given up, by us or for us.

@@ -31,7 +31,8 @@ export async function withRetry<T>(
       doubtful ||= kind === 'unknown'
       const waitMs = backoffMs(kind === 'conflict' ? CONFLICT_STEP_MS : CONNECTION_STEP_MS, failures)
       const isLate = policy.clock.monotonicMs() - startedMs + waitMs > policy.retryForMs
-      if (!RETRIED.has(kind) || isLate || failures >= ATTEMPTS_MAX) throw asStoreError(error, { call, doubtful })
+      if (!RETRIED.has(kind) || isLate || failures >= ATTEMPTS_MAX)
+        throw asStoreError(error, { call, doubtful })
       await delay(policy.clock, waitMs)
     }
   }

@@ -13,7 +13,8 @@ export async function readSetting({ sql, tables }: Database, name: string): Prom
 export async function readPartitionCount(database: Database): Promise<number> {
   const value = Number(await readSetting(database, PARTITION_COUNT))
   if (Number.isInteger(value) && value > 0) return value
-  const text = 'The database has no partition count: its migration has not been completed. Run "cerebelum migrate".'
+  const text =
+    'The database has no partition count: its migration has not been completed. Run "cerebelum migrate".'
   throw new CerebelumError('DATABASE_SCHEMA', text)
 }
 

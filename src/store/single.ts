@@ -88,7 +88,10 @@ export function restart(
 }
 
 /** The restart took effect in an earlier try. */
-async function restarted(database: Database, row: RestartRow): Promise<StartOutcome | { readonly kind: 'conflict' }> {
+async function restarted(
+  database: Database,
+  row: RestartRow,
+): Promise<StartOutcome | { readonly kind: 'conflict' }> {
   const [found] = await readExecutions(database, [row.key])
   if (found === undefined || found === null) return { kind: 'conflict' }
   const isFresh = found.version === found.runVersion && found.status === 'running'

@@ -16,7 +16,9 @@ export async function startExecutions(
 ): Promise<StartOutcome[]> {
   const outcomes: StartOutcome[] = []
   for (const slice of sliceStarts(starts)) {
-    outcomes.push(...(await withRetry(policy, 'insertExecutions', (attempt) => start(database, slice, attempt))))
+    outcomes.push(
+      ...(await withRetry(policy, 'insertExecutions', (attempt) => start(database, slice, attempt))),
+    )
   }
   return outcomes
 }
@@ -30,7 +32,11 @@ export async function startWithin(database: Database, starts: readonly StartRow[
   return outcomes
 }
 
-async function start(database: Database, starts: readonly StartRow[], attempt: Attempt): Promise<StartOutcome[]> {
+async function start(
+  database: Database,
+  starts: readonly StartRow[],
+  attempt: Attempt,
+): Promise<StartOutcome[]> {
   const outcomes = new Map<number, StartOutcome>()
   // An id that was taken, and whose execution was removed before we read it, is tried again.
   for (let round = 0; round < ROUNDS_MAX; round++) {
@@ -67,7 +73,8 @@ const ROUNDS_MAX = 5
 /** Whether the execution with the id wanted is the one this start made in an earlier try. */
 function judge(start: StartRow, row: ExecutionRow, attempt: Attempt): StartOutcome {
   // A generated id is nobody else's; it can only be taken by our own lost attempt.
-  const isOurs = start.startId === null ? attempt.doubtful && row.startId === null : row.startId === start.startId
+  const isOurs =
+    start.startId === null ? attempt.doubtful && row.startId === null : row.startId === start.startId
   if (!isOurs) return { kind: 'exists', row }
   const isFresh = row.run === 1 && row.version === 1 && row.claimEpoch === 1 && row.status === 'running'
   const claimed = isClaimable(start) && row.claimedBy === start.claimedBy && isFresh
@@ -160,7 +167,9 @@ function sliceStarts(starts: readonly StartRow[]): StartRow[][] {
   const bySize = slices(starts, STARTS_MAX)
   return bySize.flatMap((slice) => {
     const characters = slice.reduce((sum, start) => sum + (start.event.payload?.length ?? 0), 0)
-    return characters <= CHARACTERS_MAX ? [slice] : slices(slice, Math.ceil((slice.length * CHARACTERS_MAX) / characters))
+    return characters <= CHARACTERS_MAX
+      ? [slice]
+      : slices(slice, Math.ceil((slice.length * CHARACTERS_MAX) / characters))
   })
 }
 

@@ -6,7 +6,13 @@
 
 import type { CerebelumError } from '../core/errors.js'
 import type { Event, NewEvent } from '../core/event.js'
-import type { Attributes, ClosedStatus, ExecutionKey, ExecutionStatus, ParentLink } from '../core/execution.js'
+import type {
+  Attributes,
+  ClosedStatus,
+  ExecutionKey,
+  ExecutionStatus,
+  ParentLink,
+} from '../core/execution.js'
 import type { Answer, Message, NewMessage } from '../core/message.js'
 
 /** The row of an execution, as lists and clients read it. */

@@ -25,7 +25,10 @@ export interface Transacted<T> {
   readonly result: T
 }
 
-export async function transact<T>(context: SingleContext, options: TransactOptions<T>): Promise<Transacted<T>> {
+export async function transact<T>(
+  context: SingleContext,
+  options: TransactOptions<T>,
+): Promise<Transacted<T>> {
   // `lock` is awaited once: what it guards stays locked until the outcome is known.
   let version: Promise<number> | undefined
   let written: { readonly commit: Commit; readonly result: T } | undefined
@@ -90,4 +93,3 @@ function isVersionTaken(error: unknown): boolean {
   if (typeof error !== 'object' || error === null || !('constraint_name' in error)) return false
   return typeof error.constraint_name === 'string' && /^events(_\d\d)?_pkey$/.test(error.constraint_name)
 }
-

@@ -37,7 +37,11 @@ interface RawLocked {
 }
 
 /** Locks one row. Index: executions_pkey; then the last event, by events_pkey from its end. */
-export async function lockExecution(database: Database, key: ExecutionKey, home: Home): Promise<Locked | null> {
+export async function lockExecution(
+  database: Database,
+  key: ExecutionKey,
+  home: Home,
+): Promise<Locked | null> {
   const { sql, tables } = database
   const [row] = await sql<RawLocked[]>`
     select e.status, e.run, e.closed_at is not null as is_closed, e.claimed_by, e.claim_epoch, e.start_id,
@@ -113,7 +117,12 @@ export async function closeRow(
 /** Tells a waiting parent that its child closed; a closed parent is not told. One row in two tables, by their keys. */
 export async function tellParent(
   { sql, tables }: Database,
-  child: { readonly key: ExecutionKey; readonly status: ClosedStatus; readonly run: number; readonly payload: string | null },
+  child: {
+    readonly key: ExecutionKey
+    readonly status: ClosedStatus
+    readonly run: number
+    readonly payload: string | null
+  },
   parent: NonNullable<Locked['parent']>,
 ): Promise<void> {
   const detail = JSON.stringify({ seq: parent.seq, run: parent.run, status: child.status })
@@ -139,11 +148,7 @@ function childMessageId(child: { readonly key: ExecutionKey; readonly run: numbe
 }
 
 /** Begins a new run on the row of the last one. Index: executions_pkey, one row. */
-export async function reopenRow(
-  database: Database,
-  row: RestartRow,
-  version: number,
-): Promise<void> {
+export async function reopenRow(database: Database, row: RestartRow, version: number): Promise<void> {
   const { sql, tables } = database
   const isLater = row.startAt !== undefined
   const claimedBy = isLater ? null : row.claimedBy

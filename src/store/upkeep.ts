@@ -6,7 +6,10 @@ import { keyColumns } from './keys.js'
 import type { Database } from './tables.js'
 
 /** Rings these executions if they are running, nobody's and silent. Index: executions_pkey, one row per key. */
-export async function ringStranded({ sql, tables }: Database, keys: readonly ExecutionKey[]): Promise<number> {
+export async function ringStranded(
+  { sql, tables }: Database,
+  keys: readonly ExecutionKey[],
+): Promise<number> {
   if (keys.length === 0) return 0
   const k = keyColumns(keys)
   const rows = await sql<object[]>`
@@ -51,7 +54,11 @@ export async function sweepStranded(
  * Deletes messages consumed at least `olderThanMs` ago. Until then they make a blind retry of their sender
  * recognisable. Index: signals_consumed. Rows deleted: at most `limit`.
  */
-export async function deleteConsumed({ sql, tables }: Database, olderThanMs: number, limit: number): Promise<number> {
+export async function deleteConsumed(
+  { sql, tables }: Database,
+  olderThanMs: number,
+  limit: number,
+): Promise<number> {
   const rows = await sql<object[]>`
     with old as (
       select s.region, s.partition, s.execution_id, s.message_id

@@ -24,7 +24,7 @@ function history(...events: NewEvent[]): Event[] {
 }
 
 async function hop(times: number): Promise<void> {
-  for (let index = 0; index < times; index++) await null
+  for (let index = 0; index < times; index++) await Promise.resolve()
 }
 
 describe('a workflow instance', () => {
