@@ -4,7 +4,7 @@
 import { decode, encode } from '../core/codec.js'
 import { durationMs, type Duration } from '../core/duration.js'
 import { CerebelumError } from '../core/errors.js'
-import type { StartedDetail } from '../core/event.js'
+import type { NewEvent, StartedDetail } from '../core/event.js'
 import { isClosed, type ExecutionKey, type ExecutionStatus, type IdPolicy } from '../core/execution.js'
 import { fromFailure, isFailure } from '../core/failure.js'
 import { checkId, checkName, newId } from '../core/ids.js'
@@ -46,6 +46,9 @@ interface Closed {
   readonly status: ExecutionStatus | 'missing'
   readonly payload: string | undefined
 }
+
+/** Closes the open run that a start with policy `replace` takes the id of. */
+const REPLACED: NewEvent = { type: 'terminated', payload: '"replaced by a new start of its id"' }
 
 const LANE_BATCH_MAX = 500
 const LANE_QUEUE_MAX = 50_000
@@ -251,9 +254,7 @@ export class StoreClient implements Client {
       ...row,
       expectedRun: existing.run,
       event: { ...row.event, detail: JSON.stringify(detail) },
-      ...(isClosed(existing.status)
-        ? {}
-        : { close: { type: 'terminated' as const, payload: '"replaced by a new start of its id"' } }),
+      ...(isClosed(existing.status) ? {} : { close: REPLACED }),
     })
     if (outcome.kind === 'created') {
       this.options.host?.poke([row.key])
