@@ -26,7 +26,11 @@ export function historyEvent(event: Event): HistoryEvent {
   const { detail, payload, ...rest } = event
   return {
     ...rest,
-    ...(detail === undefined ? {} : { detail: JSON.parse(detail) as unknown }),
+    ...(detail === undefined ? {} : { detail: parsed(detail) }),
     ...(payload === undefined ? {} : { payload: decode(payload) }),
   }
+}
+
+function parsed(text: string): unknown {
+  return JSON.parse(text)
 }

@@ -2,9 +2,8 @@
 // holds in memory may be lost at any moment. It puts the loops together; each loop has a file of its own.
 
 import { LRUCache } from 'lru-cache'
-import { decode } from '../core/codec.js'
 import { CerebelumError } from '../core/errors.js'
-import type { Event, StartedDetail } from '../core/event.js'
+import type { Event } from '../core/event.js'
 import { isClosed, type ExecutionKey, type ExecutionStatus } from '../core/execution.js'
 import type { Limits } from '../core/limits.js'
 import { Loop } from '../core/loop.js'
@@ -412,12 +411,8 @@ export class Node implements RunHost, Host {
       )
     }
     const { key, run, runVersion, claimEpoch, parent } = claim
-    const detail = decode(started.detail) as StartedDetail
-    if (
-      history.length === 1 &&
-      detail.startAt !== undefined &&
-      claim.at.getTime() < Date.parse(detail.startAt)
-    ) {
+    // Rung too early, by whatever: it begins when it was asked to.
+    if (history.length === 1 && started.dueAt !== undefined && claim.at < started.dueAt) {
       return void this.handBack(key, claimEpoch, started.version, undefined)
     }
     const loaded = new Run(this, { key, definition, run, runVersion, claimEpoch, parent })

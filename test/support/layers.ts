@@ -88,7 +88,7 @@ export const SQL_EXCEPTIONS: readonly string[] = ['src/cli/postgres-presence.ts'
 
 /** Casts are for decoding rows; elsewhere this many are still there. Lower the number, never raise it. */
 export const CASTS_ALLOWED_IN: readonly string[] = ['src/store/rows.ts']
-export const CASTS_LEFT = 8
+export const CASTS_LEFT = 7
 
 /** Where a walk of the imports begins: what these do not reach is dead. */
 export const ROOTS: readonly string[] = [
