@@ -18,7 +18,7 @@ const settings = {
   databasePort: setting('CEREBELUM_DATABASE_PORT', port().optional()),
   connections: setting('CEREBELUM_CONNECTIONS', integer(1, 1_000).default(20)),
   host: setting('CEREBELUM_HOST', z.string().default('127.0.0.1')),
-  port: setting('CEREBELUM_PORT', port().default(7400)),
+  port: setting('CEREBELUM_PORT', port().optional()),
   region: setting(
     'CEREBELUM_REGION',
     z
@@ -26,14 +26,16 @@ const settings = {
       .regex(/^[a-z0-9][a-z0-9-]{0,62}$/)
       .optional(),
   ),
-  logLevel: setting(
-    'CEREBELUM_LOG_LEVEL',
-    z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
-  ),
+  logLevel: setting('CEREBELUM_LOG_LEVEL', z.enum(['debug', 'info', 'warn', 'error', 'silent']).optional()),
 } as const
 
 type Settings = typeof settings
-type SettingName = keyof Settings
+export type SettingName = keyof Settings
+
+/** Where `port` is undefined: a command may take the next one when it is taken, if nobody asked for this one. */
+export const DEFAULT_PORT = 4000
+
+export type LogLevel = NonNullable<Config['logLevel']>
 
 export type Config = { readonly [Name in SettingName]: z.output<Settings[Name]['schema']> }
 
@@ -71,7 +73,7 @@ export function readConfig(
 
 /**
  * Empty counts as absent (compose files and CI set such), and so does what Kubernetes injects for a Service of
- * the name "cerebelum": CEREBELUM_PORT=tcp://10.0.0.7:7400 is its address, not our setting.
+ * the name "cerebelum": CEREBELUM_PORT=tcp://10.0.0.7:4000 is its address, not our setting.
  */
 function textOf(value: string | undefined): string | undefined {
   return value === '' || value?.startsWith('tcp://') === true ? undefined : value

@@ -63,9 +63,27 @@ function isColorless(stream: OutputStream): boolean {
   return stream.isTTY !== true || (process.env['NO_COLOR'] ?? '') !== ''
 }
 
+/** A line for people, on standard error. */
+export function say(text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
 export interface Progress {
   update(done: number): void
   stop(): void
+}
+
+/** Shows progress while `work` goes on, however it ends. */
+export async function withProgress<T>(
+  options: { readonly label: string; readonly total: number },
+  work: (onProgress: (done: number) => void) => Promise<T>,
+): Promise<T> {
+  const progress = startProgress(options)
+  try {
+    return await work((done) => progress.update(done))
+  } finally {
+    progress.stop()
+  }
 }
 
 /** Lines of progress without a terminal: not more often than this. */

@@ -32,7 +32,7 @@ describe('settings', () => {
   })
 
   test('that Kubernetes injects for a Service of our name are not ours', () => {
-    expect(readConfig({}, { CEREBELUM_PORT: 'tcp://10.0.0.7:7400' }).port).toBe(readConfig({}, {}).port)
+    expect(readConfig({}, { CEREBELUM_PORT: 'tcp://10.0.0.7:4000' }).port).toBe(readConfig({}, {}).port)
   })
 
   test.each([
