@@ -10,7 +10,7 @@ import { Loop } from '../core/loop.js'
 import type { Clock, Logger } from '../core/ports.js'
 import type { Host } from '../client/host.js'
 import { LeaseHolder } from '../coordination/lease-holder.js'
-import type { Claimed, Commit, CommitOutcome, StartOutcome, StartRow, Store } from '../store/store.js'
+import type { Claimed, Commit, CommitOutcome, Rung, StartOutcome, StartRow, Store } from '../store/store.js'
 import { TimerLoop } from '../timers/timer-loop.js'
 import type { Workflow } from '../workflow/define.js'
 import type { Registry } from '../workflow/registry.js'
@@ -78,6 +78,8 @@ export class Node implements RunHost, Host {
   private readonly closedListeners = new Set<ClosedListener>()
   private readonly answeredListeners = new Set<AnsweredListener>()
   private idlePollMs = POLL_MIN_MS
+  /** Claims that could not be given up. */
+  private owed: Commit[] = []
   private reserved = 0
 
   constructor(options: NodeOptions) {
@@ -321,6 +323,7 @@ export class Node implements RunHost, Host {
 
   private async claimTurn(): Promise<number> {
     if (!this.isReady) return POLL_MIN_MS
+    this.payOwed()
     const rung = this.live.size > 0 ? await this.takeRung() : 0
     const free = this.options.capacity - this.live.size - this.reserved
     const partitions = this.leases.partitions
@@ -341,7 +344,29 @@ export class Node implements RunHost, Host {
   }
 
   private async takeRung(): Promise<number> {
-    const rung = await this.store.takeRung(this.nodeId, RUNG_BATCH_MAX)
+    // A doorbell is cleared only while its run is kept from giving its claim up: the release would else be written
+    // after the clearing, and what rang (a message, a timer) would wait for ever.
+    const kept = new Set<Run>()
+    try {
+      const rung = await this.store.takeRung(this.nodeId, RUNG_BATCH_MAX, ({ key, claimEpoch }) => {
+        const run = this.live.get(key.executionId)
+        if (run === undefined || run.claimEpoch !== claimEpoch) return true
+        if (!run.keep()) return false
+        kept.add(run)
+        return true
+      })
+      await this.wakeRung(rung)
+      return rung.length
+    } catch (error) {
+      // Perhaps cleared, and not woken: given back, they ring again.
+      for (const run of kept) run.drop('unavailable', error)
+      throw error
+    } finally {
+      for (const run of kept) run.unkeep()
+    }
+  }
+
+  private async wakeRung(rung: readonly Rung[]): Promise<void> {
     const held: { run: Run; at: Date; inbox: number }[] = []
     for (const { key, claimEpoch, inbox, at } of rung) {
       const run = this.live.get(key.executionId)
@@ -354,7 +379,6 @@ export class Node implements RunHost, Host {
     const messages = await readInboxes(this.store, wanted)
     const byRun = new Map(unread.map(({ run }, index) => [run, messages[index] ?? []]))
     for (const { run, at } of held) run.wake(byRun.get(run) ?? [], at)
-    return rung.length
   }
 
   private async adopt(claimed: readonly Claimed[], nodeId: string): Promise<void> {
@@ -432,56 +456,61 @@ export class Node implements RunHost, Host {
 
   // ---- giving back
 
-  /** Gives a claim up without an append; `readyInMs` undefined: as waiting. Best effort: the lease does the rest. */
-  private async handBack(
+  /** Gives a claim up without an append; `readyInMs` undefined: as waiting. */
+  private handBack(
     key: ExecutionKey,
     claimEpoch: number,
     version: number,
     readyInMs: number | undefined,
     nodeId = this.nodeId,
   ): Promise<void> {
-    try {
-      const outcome = await this.commit({
-        key,
-        nodeId,
-        claimEpoch,
-        expectedVersion: version,
-        events: [],
-        transition:
-          readyInMs === undefined
-            ? { kind: 'release', status: 'waiting' }
-            : { kind: 'release', status: 'running', readyInMs },
-      })
-      if (outcome.kind === 'lost') await this.store.ringStranded([key])
-      this.claims.poke()
-    } catch (error) {
-      this.log.warn(
-        { err: error, executionId: key.executionId },
-        'a claim could not be given back; its lease decides',
-      )
-    }
+    return this.giveUp({
+      key,
+      nodeId,
+      claimEpoch,
+      expectedVersion: version,
+      events: [],
+      transition:
+        readyInMs === undefined
+          ? { kind: 'release', status: 'waiting' }
+          : { kind: 'release', status: 'running', readyInMs },
+    })
   }
 
   /** What cannot be loaded or written harms nobody else: it is set aside with the reason, and looked at again. */
-  private async setAside(
+  private setAside(
     { key, claimEpoch, version }: Pick<Claimed, 'key' | 'claimEpoch' | 'version'>,
     error: unknown,
   ): Promise<void> {
     const { executionId } = key
     const note = error instanceof Error ? error.message : String(error)
     this.log.error({ err: error, executionId }, 'an execution cannot go on here; it is set aside as blocked')
+    return this.giveUp({
+      key,
+      nodeId: this.nodeId,
+      claimEpoch,
+      expectedVersion: version,
+      events: [],
+      transition: { kind: 'release', status: 'blocked', readyInMs: BLOCKED_RETRY_MS, note },
+    })
+  }
+
+  private async giveUp(commit: Commit): Promise<void> {
     try {
-      await this.commit({
-        key,
-        nodeId: this.nodeId,
-        claimEpoch,
-        expectedVersion: version,
-        events: [],
-        transition: { kind: 'release', status: 'blocked', readyInMs: BLOCKED_RETRY_MS, note },
-      })
-    } catch (cause) {
-      this.log.warn({ err: cause, executionId }, 'an execution could not be set aside; its lease decides')
+      const outcome = await this.commit(commit)
+      if (outcome.kind === 'lost') await this.store.ringStranded([commit.key])
+      this.claims.poke()
+    } catch (error) {
+      const { executionId } = commit.key
+      this.log.warn({ err: error, executionId }, 'a claim could not be given back; it is tried again')
+      // A claim without a run behind it would stay for as long as this node lives. Under another id it is not ours
+      // any more: whoever buries the old lease hands it on.
+      if (commit.nodeId === this.nodeId) this.owed.push(commit)
     }
+  }
+
+  private payOwed(): void {
+    for (const commit of this.owed.splice(0)) void this.giveUp(commit)
   }
 
   private dropAll(): void {
@@ -491,6 +520,7 @@ export class Node implements RunHost, Host {
     }
     this.live.clear()
     this.suspended.clear()
+    this.owed = []
   }
 
   private pokeIfHungry(): void {

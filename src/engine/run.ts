@@ -75,6 +75,7 @@ export class Run {
   private closePayload: string | undefined
 
   private isCommitting = false
+  private keepers = 0
   private readonly slotWaiters: (() => void)[] = []
   private stallChecks = 0
   private warnedLong = false
@@ -114,6 +115,18 @@ export class Run {
     this.beginFresh()
     matchMessages(this)
     this.timersDue(at)
+    this.pump()
+  }
+
+  /** Keeps the claim from being given up until `unkeep`; false when that is under way already. */
+  keep(): boolean {
+    if (this.state !== 'live' || (this.isCommitting && this.transition !== undefined)) return false
+    this.keepers++
+    return true
+  }
+
+  unkeep(): void {
+    this.keepers--
     this.pump()
   }
 
@@ -300,7 +313,7 @@ export class Run {
 
   /** Only intents are queued and nothing is in flight: the code cannot go on, so the claim is given up with them. */
   private maySuspend(): void {
-    if (this.slotWaiters.length > 0) return
+    if (this.slotWaiters.length > 0 || this.keepers > 0) return
     if (this.events.some((event) => !INTENTS.has(event.type) || event.type === 'child_started')) return
     if (this.instance.isStalled && this.events.length === 0 && !this.host.isDraining) return this.checkStall()
     this.stallChecks = 0

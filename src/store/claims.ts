@@ -77,8 +77,9 @@ export class Claims {
   }
 
   /** Finds first and clears then, so that an idle poll writes nothing and a lost answer loses no doorbell. */
-  async takeRung(nodeId: string, limit: number): Promise<Rung[]> {
-    const found = await withRetry(this.#policy, 'takeRung', () => findRung(this.#database, nodeId, limit))
+  async takeRung(nodeId: string, limit: number, isWanted: (rung: Rung) => boolean): Promise<Rung[]> {
+    const rung = await withRetry(this.#policy, 'takeRung', () => findRung(this.#database, nodeId, limit))
+    const found = rung.filter(isWanted)
     if (found.length === 0) return []
     return withRetry(this.#policy, 'takeRung', async ({ doubtful }) => {
       const cleared = await clearRung(this.#database, nodeId, found)

@@ -120,7 +120,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     sendMessages: (messages, inboxMax) => sendMessages(database, policy, { messages, inboxMax }),
 
     claim: (request) => claims.claim(request),
-    takeRung: (nodeId, limit) => claims.takeRung(nodeId, limit),
+    takeRung: (nodeId, limit, isWanted = () => true) => claims.takeRung(nodeId, limit, isWanted),
     ringStranded: (keys) => retried('ringStranded', () => ringStranded(database, keys)),
     sweepStranded: (partitions, limit) =>
       retried('sweepStranded', () => sweepStranded(database, partitions, limit)),

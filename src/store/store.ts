@@ -201,8 +201,11 @@ export interface Store {
 
   // ---- claims
   claim(request: ClaimRequest): Promise<Claimed[]>
-  /** Clears and returns doorbells that rang on what the node holds. */
-  takeRung(nodeId: string, limit: number): Promise<Rung[]>
+  /**
+   * Clears and returns doorbells that rang on what the node holds. What `isWanted` refuses (asked once for each that
+   * was found, before any is cleared) goes on ringing.
+   */
+  takeRung(nodeId: string, limit: number, isWanted?: (rung: Rung) => boolean): Promise<Rung[]>
   /** Rings executions (of a lost claim) that are running, unclaimed and silent. */
   ringStranded(keys: readonly ExecutionKey[]): Promise<number>
   /** Upkeep: finds such rows in the given partitions and rings them. */
