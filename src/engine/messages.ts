@@ -8,7 +8,7 @@ import type { SignalCommand } from '../workflow/command.js'
 import { validate } from '../workflow/validate.js'
 import { childEnded } from './children.js'
 import { terminateNow } from './closing.js'
-import type { Run } from './run.js'
+import type { Run, Timer } from './run.js'
 
 /** A wait for a signal begins: its time-out is recorded once, unless a signal is there already. */
 export function awaitSignal(run: Run, command: SignalCommand): void {
@@ -55,8 +55,10 @@ export function matchMessages(run: Run): void {
 
 function receiveSignal(run: Run, command: SignalCommand, message: Message): void {
   const { seq, name } = command
-  // Taken out of the waits while it is checked: one signal per wait.
+  // Taken out of the waits while it is checked, and its time-out with it: one outcome per wait.
   run.signalWaits.delete(seq)
+  const timer = run.timers.get(seq)
+  run.timers.delete(seq)
   run.busy++
   void validate(
     command.schema,
@@ -66,7 +68,6 @@ function receiveSignal(run: Run, command: SignalCommand, message: Message): void
   )
     .then((value) => {
       const payload = run.encode(value, `signal "${name}"`)
-      run.timers.delete(seq)
       run.append({
         type: 'signal_received',
         seq,
@@ -83,7 +84,7 @@ function receiveSignal(run: Run, command: SignalCommand, message: Message): void
         messageId: message.messageId,
         payload: run.encodeFailure(error),
       })
-      if (run.instance.pending.has(seq)) awaitAgain(run, command)
+      if (run.instance.pending.has(seq)) awaitAgain(run, command, timer)
     })
     .finally(() => {
       run.busy--
@@ -92,10 +93,17 @@ function receiveSignal(run: Run, command: SignalCommand, message: Message): void
     })
 }
 
-function awaitAgain(run: Run, command: SignalCommand): void {
-  run.signalWaits.set(command.seq, command)
-  if (command.timeoutMs === undefined || run.timers.has(command.seq)) return
-  run.append({ type: 'signal_awaited', seq: command.seq, name: command.name, delayMs: command.timeoutMs })
+/** The wait goes on: for the next signal, if there is one, else for the time-out, which may have come due meanwhile. */
+function awaitAgain(run: Run, command: SignalCommand, timer: Timer | undefined): void {
+  const { seq, name, timeoutMs } = command
+  run.signalWaits.set(seq, command)
+  if (timer !== undefined) {
+    run.timers.set(seq, timer)
+    matchMessages(run)
+    run.endDueTimers()
+  } else if (timeoutMs !== undefined) {
+    run.append({ type: 'signal_awaited', seq, name, delayMs: timeoutMs })
+  }
 }
 
 function matchUpdates(run: Run): void {

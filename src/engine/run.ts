@@ -33,6 +33,12 @@ export interface RunInit {
 type Transition = NonNullable<Commit['transition']>
 export type TimerKind = 'sleep' | 'signal' | 'retry'
 
+export interface Timer {
+  readonly kind: TimerKind
+  readonly dueAt: number
+  readonly command: Command
+}
+
 const STALL_CHECKS = 5
 const STALL_CHECK_MS = 200
 /** What a run costs before its payloads; measured roughly, for the cache's bound by bytes. */
@@ -52,10 +58,7 @@ export class Run {
 
   // What is in flight, by the seq of its command.
   readonly attempts = new Map<number, Attempt | undefined>()
-  readonly timers = new Map<
-    number,
-    { readonly kind: TimerKind; readonly dueAt: number; readonly command: Command }
-  >()
+  readonly timers = new Map<number, Timer>()
   readonly signalWaits = new Map<number, Extract<Command, { kind: 'signal' }>>()
   readonly children = new Map<number, { readonly childId: string; readonly policy: ParentClosePolicy }>()
   /** Asynchronous work of the engine itself for this run (validation, a child's start). */
@@ -74,6 +77,8 @@ export class Run {
   private transition: Transition | undefined
   private closePayload: string | undefined
 
+  /** The database's time at the last claim or doorbell: what is due, is judged by this. */
+  private wokenAtMs = 0
   private isCommitting = false
   private keepers = 0
   private readonly slotWaiters: (() => void)[] = []
@@ -114,7 +119,8 @@ export class Run {
     this.mailbox.add(messages)
     this.beginFresh()
     matchMessages(this)
-    this.timersDue(at)
+    this.wokenAtMs = at.getTime()
+    this.endDueTimers()
     this.pump()
   }
 
@@ -263,9 +269,10 @@ export class Run {
     this.timers.set(command.seq, { kind, command, dueAt: dueAt?.getTime() ?? 0 })
   }
 
-  private timersDue(at: Date): void {
+  /** Records the end of every timer that was due at the last look. */
+  endDueTimers(): void {
     for (const [seq, timer] of this.timers) {
-      if (timer.dueAt > at.getTime()) continue
+      if (timer.dueAt > this.wokenAtMs) continue
       this.timers.delete(seq)
       if (timer.kind === 'sleep') this.append({ type: 'sleep_ended', seq })
       else if (timer.kind === 'retry') retryDue(this, timer.command)
