@@ -181,39 +181,24 @@ export class StoreClient implements Client {
     return this.starts.submit(row)
   }
 
-  /** One statement per batch; ids that occur twice in it wait for the next. */
   private async writeStarts(batch: readonly StartRow[]): Promise<StartOutcome[]> {
     const { store, host } = this.options
-    const outcomes = new Map<number, StartOutcome>()
-    let left = batch.map((row, index) => ({ row, index }))
-    while (left.length > 0) {
-      const seen = new Set<string>()
-      const now = left.filter(({ row }) => !seen.has(row.key.executionId) && seen.add(row.key.executionId))
-      const chosen = new Set(now.map(({ index }) => index))
-      left = left.filter(({ index }) => !chosen.has(index))
-      const rows = now.map(({ row }) =>
-        row.startAt === undefined ? { ...row, claimedBy: host?.claimant(row.workflow) ?? null } : row,
-      )
-      let written: StartOutcome[]
-      try {
-        written = await store.insertExecutions(rows)
-      } catch (error) {
-        for (const row of rows) host?.startFailed(row)
-        throw error
-      }
-      for (const [position, { index }] of now.entries()) {
-        const row = rows[position]
-        const outcome = written[position]
-        if (row === undefined || outcome === undefined) continue
-        host?.started(row, outcome)
-        outcomes.set(index, outcome)
-      }
+    const rows = batch.map((row) =>
+      row.startAt === undefined ? { ...row, claimedBy: host?.claimant(row.workflow) ?? null } : row,
+    )
+    let outcomes: StartOutcome[]
+    try {
+      outcomes = await store.insertExecutions(rows)
+    } catch (error) {
+      for (const row of rows) host?.startFailed(row)
+      throw error
     }
-    return batch.map((_, index) => {
-      const outcome = outcomes.get(index)
+    for (const [index, row] of rows.entries()) {
+      const outcome = outcomes[index]
       if (outcome === undefined) throw new CerebelumError('INTERNAL', 'A start got no outcome.')
-      return outcome
-    })
+      host?.started(row, outcome)
+    }
+    return outcomes
   }
 
   private async started(
@@ -249,6 +234,8 @@ export class StoreClient implements Client {
       workflow: row.workflow,
       workflowVersion: row.workflowVersion,
       run: existing.run + 1,
+      ...(row.startAt === undefined ? {} : { startAt: row.startAt.toISOString() }),
+      ...(row.attributes === undefined ? {} : { attributes: row.attributes }),
     }
     const outcome = await this.options.store.restart({
       ...row,

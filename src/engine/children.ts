@@ -1,8 +1,9 @@
 // Children of a run: the intent is recorded first, then the child is started under its derived id (so that starting it
 // again after a crash finds the same one); its close writes a message into the parent's inbox in the same statement.
 
-import { CerebelumError } from '../core/errors.js'
-import type { StartedDetail } from '../core/event.js'
+import { CerebelumError, errorCode, type ErrorCode } from '../core/errors.js'
+import type { Event, StartedDetail } from '../core/event.js'
+import type { ParentClosePolicy } from '../core/execution.js'
 import type { Message } from '../core/message.js'
 import type { ChildCommand } from '../workflow/command.js'
 import { validate } from '../workflow/validate.js'
@@ -39,12 +40,10 @@ export function childRecorded(run: Run, command: ChildCommand): void {
   run.busy++
   void startChild(run, command)
     .catch((error: unknown) => {
-      if (error instanceof CerebelumError && error.code === 'EXECUTION_EXISTS') {
-        run.children.delete(seq)
-        run.append({ type: 'child_failed', seq, name: command.name, payload: run.encodeFailure(error) })
-      } else {
-        run.drop('unavailable', error)
-      }
+      // The database's trouble passes; an id that is taken or an input that no longer fits is the child's failure.
+      if (isTrouble(error)) return run.drop('unavailable', error)
+      run.children.delete(seq)
+      run.append({ type: 'child_failed', seq, name: command.name, payload: run.encodeFailure(error) })
     })
     .finally(() => {
       run.busy--
@@ -90,6 +89,43 @@ async function startChild(run: Run, command: ChildCommand): Promise<void> {
       `Child "${childId}" of execution "${run.executionId}" was not started: that id belongs to another execution. Give it an id of its own.`,
       { executionId: childId },
     )
+  }
+}
+
+function isTrouble(error: unknown): boolean {
+  const code = errorCode(error)
+  return code === undefined || TROUBLE.has(code)
+}
+
+const TROUBLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'DATABASE_UNAVAILABLE',
+  'DATABASE_FAILED',
+  'OUTCOME_UNKNOWN',
+  'OVERLOADED',
+  'INTERNAL',
+])
+
+/** The children that a history began and of which it has no end, by the seq of their command. */
+export function openChildren(
+  history: readonly Event[],
+): Map<number, { readonly childId: string; readonly policy: ParentClosePolicy }> {
+  const open = new Map<number, { readonly childId: string; readonly policy: ParentClosePolicy }>()
+  for (const { type, seq = -1, detail } of history) {
+    if (type === 'child_started') {
+      const { childId, closePolicy } = readChildDetail(detail)
+      open.set(seq, { childId, policy: closePolicy })
+    } else if (type === 'child_completed' || type === 'child_failed') {
+      open.delete(seq)
+    }
+  }
+  return open
+}
+
+function readChildDetail(text: string | undefined): { childId: string; closePolicy: ParentClosePolicy } {
+  const { childId, closePolicy }: Record<string, unknown> = Object(JSON.parse(text ?? '{}'))
+  return {
+    childId: String(childId),
+    closePolicy: closePolicy === 'cancel' || closePolicy === 'abandon' ? closePolicy : 'terminate',
   }
 }
 

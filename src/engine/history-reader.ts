@@ -36,6 +36,12 @@ export async function readHistories(
   return results
 }
 
+/** Up to which position an inbox that stood at `inbox` has been read by these messages. */
+export function readUpTo(messages: readonly Message[], inbox: number): number {
+  const last = messages.length < MESSAGES_MAX ? undefined : messages.at(-1)
+  return last === undefined ? inbox : last.position
+}
+
 export async function readInboxes(
   store: Store,
   wanted: readonly { readonly key: ExecutionKey; readonly after: number }[],

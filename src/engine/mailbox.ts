@@ -4,16 +4,24 @@
 import type { Message } from '../core/message.js'
 
 export class Mailbox {
-  /** Position of the last message read from the database. */
+  /** Up to here the inbox has been read: the last message, or where it stood, should the last positions be gaps. */
   position = 0
   private messages: Message[] = []
 
-  add(messages: readonly Message[]): void {
+  /** Takes what was read of an inbox up to `position`. */
+  add(messages: readonly Message[], position: number): void {
     for (const message of messages) {
       if (message.position <= this.position) continue
       this.position = message.position
       this.messages.push(message)
     }
+    this.position = Math.max(this.position, position)
+  }
+
+  /** A message that was taken after all has nobody to go to: back to its place. */
+  putBack(message: Message): void {
+    const index = this.messages.findIndex((other) => other.position > message.position)
+    this.messages.splice(index < 0 ? this.messages.length : index, 0, message)
   }
 
   /** Removes and returns the first message that `wanted` accepts. */

@@ -3,21 +3,22 @@
 
 import { decode } from '../core/codec.js'
 import { CerebelumError } from '../core/errors.js'
+import type { NewEvent } from '../core/event.js'
 import type { Message } from '../core/message.js'
 import type { SignalCommand } from '../workflow/command.js'
 import { validate } from '../workflow/validate.js'
 import { childEnded } from './children.js'
 import { terminateNow } from './closing.js'
-import type { Run, Timer } from './run.js'
+import type { Run } from './run.js'
 
 /** A wait for a signal begins: its time-out is recorded once, unless a signal is there already. */
 export function awaitSignal(run: Run, command: SignalCommand): void {
   run.signalWaits.set(command.seq, command)
   if (command.intent?.dueAt !== undefined) return run.setTimer('signal', command, command.intent.dueAt)
-  matchMessages(run)
-  if (command.timeoutMs !== undefined && run.signalWaits.has(command.seq)) {
-    run.append({ type: 'signal_awaited', seq: command.seq, name: command.name, delayMs: command.timeoutMs })
-  }
+  const message = run.mailbox.take(isSignalFor(command))
+  if (message !== undefined) return receiveSignal(run, command, message)
+  if (command.timeoutMs === undefined) return
+  run.append({ type: 'signal_awaited', seq: command.seq, name: command.name, delayMs: command.timeoutMs })
 }
 
 /** Hands out every message that somebody waits for; the rest stays. */
@@ -28,7 +29,9 @@ export function matchMessages(run: Run): void {
     run.consume(terminate.messageId)
     return terminateNow(run, terminate.payload)
   }
-  for (const message of run.mailbox.takeAll((candidate) => candidate.kind === 'cancel')) {
+  // Continuing as new: the request is for the next run.
+  const isContinuing = run.instance.outcome?.kind === 'continued'
+  for (const message of run.mailbox.takeAll((candidate) => candidate.kind === 'cancel' && !isContinuing)) {
     run.consume(message.messageId)
     if (run.instance.isCanceled || run.instance.outcome !== undefined) continue
     run.append({ type: 'cancel_requested', messageId: message.messageId, ...payloadOf(message) })
@@ -37,8 +40,7 @@ export function matchMessages(run: Run): void {
     }
   }
   for (const message of run.mailbox.takeAll((candidate) => candidate.kind === 'pause')) {
-    run.consume(message.messageId)
-    run.isPausing = true
+    run.pauses.push(message.messageId)
   }
   for (const message of run.mailbox.takeAll((candidate) => candidate.kind === 'child'))
     childEnded(run, message)
@@ -46,18 +48,21 @@ export function matchMessages(run: Run): void {
     answerQuery(run, message)
   matchUpdates(run)
   for (const command of run.signalWaits.values()) {
-    const message = run.mailbox.take(
-      (candidate) => candidate.kind === 'signal' && candidate.name === command.name,
-    )
+    const message = run.mailbox.take(isSignalFor(command))
     if (message !== undefined) receiveSignal(run, command, message)
   }
 }
 
+function isSignalFor(command: SignalCommand): (message: Message) => boolean {
+  return (message) => message.kind === 'signal' && message.name === command.name
+}
+
 function receiveSignal(run: Run, command: SignalCommand, message: Message): void {
   const { seq, name } = command
-  // Taken out of the waits while it is checked, and its time-out with it: one outcome per wait.
-  run.signalWaits.delete(seq)
+  const { messageId } = message
+  // Taken out of the waits while it is checked: one signal per wait, and no time-out beside it.
   const timer = run.timers.get(seq)
+  run.signalWaits.delete(seq)
   run.timers.delete(seq)
   run.busy++
   void validate(
@@ -66,44 +71,39 @@ function receiveSignal(run: Run, command: SignalCommand, message: Message): void
     `payload of signal "${name}"`,
     'INVALID_INPUT',
   )
-    .then((value) => {
+    .then((value): NewEvent => {
       const payload = run.encode(value, `signal "${name}"`)
-      run.append({
+      return {
         type: 'signal_received',
         seq,
         name,
-        messageId: message.messageId,
+        messageId,
         ...(payload === undefined ? {} : { payload }),
-      })
+      }
     })
-    .catch((error: unknown) => {
-      run.append({
-        type: 'signal_rejected',
-        seq,
-        name,
-        messageId: message.messageId,
-        payload: run.encodeFailure(error),
-      })
-      if (run.instance.pending.has(seq)) awaitAgain(run, command, timer)
+    .catch((error: unknown): NewEvent => {
+      return { type: 'signal_rejected', seq, name, messageId, payload: run.encodeFailure(error) }
     })
-    .finally(() => {
+    .then((event) => {
       run.busy--
-      run.consume(message.messageId)
+      if (run.instance.pending.has(seq)) {
+        // Together, or a crash in between would hand the same signal out twice.
+        run.append(event)
+        run.consume(messageId)
+        if (event.type === 'signal_rejected') awaitAgain(run, command, timer?.dueAt)
+      } else {
+        // Canceled meanwhile: the signal is for whoever waits for it next.
+        run.mailbox.putBack(message)
+      }
       run.pump()
     })
 }
 
-/** The wait goes on: for the next signal, if there is one, else for the time-out, which may have come due meanwhile. */
-function awaitAgain(run: Run, command: SignalCommand, timer: Timer | undefined): void {
-  const { seq, name, timeoutMs } = command
-  run.signalWaits.set(seq, command)
-  if (timer !== undefined) {
-    run.timers.set(seq, timer)
-    matchMessages(run)
-    run.endDueTimers()
-  } else if (timeoutMs !== undefined) {
-    run.append({ type: 'signal_awaited', seq, name, delayMs: timeoutMs })
-  }
+function awaitAgain(run: Run, command: SignalCommand, dueAtMs: number | undefined): void {
+  run.signalWaits.set(command.seq, command)
+  if (command.timeoutMs === undefined) return
+  if (dueAtMs !== undefined) return run.setTimer('signal', command, new Date(dueAtMs))
+  run.append({ type: 'signal_awaited', seq: command.seq, name: command.name, delayMs: command.timeoutMs })
 }
 
 function matchUpdates(run: Run): void {

@@ -14,10 +14,11 @@ import type { Claimed, Commit, CommitOutcome, Rung, StartOutcome, StartRow, Stor
 import { TimerLoop } from '../timers/timer-loop.js'
 import type { Workflow } from '../workflow/define.js'
 import type { Registry } from '../workflow/registry.js'
-import { readHistories, readInboxes } from './history-reader.js'
+import { GivingBack, UNAVAILABLE_RETRY_MS } from './giving-back.js'
+import { readHistories, readInboxes, readUpTo } from './history-reader.js'
 import { Lane } from '../core/lane.js'
 import { askInstance } from './messages.js'
-import { BLOCKED_RETRY_MS, Run } from './run.js'
+import { Run, type Waking } from './run.js'
 import type { RunHost } from './run-host.js'
 import { Slots } from './slots.js'
 
@@ -51,8 +52,6 @@ const POLL_MAX_MS = 250
 const UPKEEP_MS = 30_000
 const UPKEEP_BATCH_MAX = 1_000
 const CONSUMED_KEPT_MS = 24 * 3_600_000
-/** How long an execution waits that was dropped because the database could not be reached. */
-const UNAVAILABLE_RETRY_MS = 1_000
 
 type ClosedListener = (executionId: string, status: ExecutionStatus, payload: string | undefined) => void
 type AnsweredListener = (executionId: string, messageId: string) => void
@@ -75,11 +74,10 @@ export class Node implements RunHost, Host {
   private readonly timers: TimerLoop
   private readonly claims: Loop
   private readonly upkeep: Loop
+  private readonly givingBack: GivingBack
   private readonly closedListeners = new Set<ClosedListener>()
   private readonly answeredListeners = new Set<AnsweredListener>()
   private idlePollMs = POLL_MIN_MS
-  /** Claims that could not be given up. */
-  private owed: Commit[] = []
   private reserved = 0
 
   constructor(options: NodeOptions) {
@@ -118,6 +116,13 @@ export class Node implements RunHost, Host {
       load: () => ({ running: this.live.size, cached: this.suspended.size, laneDepth: this.laneDepth() }),
       onLost: () => this.dropAll(),
       onWork: () => this.claims.poke(),
+    })
+    this.givingBack = new GivingBack({
+      store,
+      log,
+      nodeId: () => this.nodeId,
+      commit: (commit) => this.commit(commit),
+      onRung: () => this.claims.poke(),
     })
     const partitions = (): LeaseHolder['partitions'] => this.leases.partitions
     this.timers = new TimerLoop({ store, clock, log, partitions, onRung: () => this.claims.poke() })
@@ -191,9 +196,15 @@ export class Node implements RunHost, Host {
   }
 
   async startChild(row: StartRow): Promise<StartOutcome> {
-    const claimedBy = this.claimant(row.workflow)
-    const outcome = await this.childLane.submit({ ...row, claimedBy })
-    this.started({ ...row, claimedBy }, outcome)
+    const claimable = { ...row, claimedBy: this.claimant(row.workflow) }
+    let outcome: StartOutcome
+    try {
+      outcome = await this.childLane.submit(claimable)
+    } catch (error) {
+      this.startFailed(claimable)
+      throw error
+    }
+    this.started(claimable, outcome)
     return outcome
   }
 
@@ -202,14 +213,13 @@ export class Node implements RunHost, Host {
   }
 
   released(run: Run, rung: boolean): void {
-    this.live.delete(run.executionId)
-    if (run.state === 'suspended') this.suspended.set(run.executionId, run)
+    if (this.forget(run) && run.state === 'suspended') this.suspended.set(run.executionId, run)
     if (rung) this.claims.poke()
     this.pokeIfHungry()
   }
 
   closed(run: Run, status: ExecutionStatus, payload: string | undefined): void {
-    this.live.delete(run.executionId)
+    this.forget(run)
     if (run.parent !== null) this.claims.poke()
     for (const listener of this.closedListeners) listener(run.executionId, status, payload)
     this.pokeIfHungry()
@@ -220,11 +230,16 @@ export class Node implements RunHost, Host {
   }
 
   dropped(run: Run, reason: 'lost' | 'unavailable' | 'broken', error?: unknown): void {
-    if (this.live.get(run.executionId) === run) this.live.delete(run.executionId)
-    if (reason === 'broken') return void this.setAside(run, error)
+    this.forget(run)
+    if (reason === 'broken') return void this.givingBack.setAside(run, error)
     if (reason !== 'lost')
       this.log.warn({ err: error, executionId: run.executionId }, 'an execution was dropped from memory')
-    void this.handBack(run.key, run.claimEpoch, run.version, reason === 'lost' ? 0 : UNAVAILABLE_RETRY_MS)
+    void this.givingBack.handBack(run, reason === 'lost' ? 0 : UNAVAILABLE_RETRY_MS)
+  }
+
+  /** False when another copy stands in its place: it was claimed again before the answer to its release was read. */
+  private forget(run: Run): boolean {
+    return this.live.get(run.executionId) === run && this.live.delete(run.executionId)
   }
 
   // ---- for the client in this process
@@ -250,7 +265,8 @@ export class Node implements RunHost, Host {
     if (!outcome.claimed) return this.claims.poke()
     const definition = this.registry.get(row.workflow)
     if (definition === undefined || row.claimedBy !== this.nodeId || this.isDraining) {
-      return void this.handBack(row.key, 1, 1, 0, row.claimedBy ?? this.nodeId)
+      const nodeId = row.claimedBy ?? this.nodeId
+      return void this.givingBack.handBack({ key: row.key, claimEpoch: 1, version: 1, nodeId }, 0)
     }
     if (this.live.has(row.key.executionId)) return
     const parent = row.parent ?? null
@@ -258,7 +274,8 @@ export class Node implements RunHost, Host {
     this.live.set(run.executionId, run)
     const event: Event = { ...row.event, version: 1, at: outcome.at }
     this.timers.noteTime(outcome.at)
-    void run.begin([event], [], outcome.at).catch((error: unknown) => run.drop('broken', error))
+    const waking = { messages: [], inbox: 0, at: outcome.at }
+    void run.begin([event], waking).catch((error: unknown) => run.drop('broken', error))
   }
 
   /** A reservation of `claimant` that came to nothing. */
@@ -323,7 +340,7 @@ export class Node implements RunHost, Host {
 
   private async claimTurn(): Promise<number> {
     if (!this.isReady) return POLL_MIN_MS
-    this.payOwed()
+    this.givingBack.retry()
     const rung = this.live.size > 0 ? await this.takeRung() : 0
     const free = this.options.capacity - this.live.size - this.reserved
     const partitions = this.leases.partitions
@@ -332,7 +349,16 @@ export class Node implements RunHost, Host {
     const { nodeId } = this
     const workflows = this.registry.names
     const claimed = await this.store.claim({ nodeId, partitions, since: null, workflows, limit })
-    if (claimed.length > 0) await this.adopt(claimed, nodeId)
+    try {
+      await this.adopt(claimed, nodeId)
+    } catch (error) {
+      // Claimed, but not loaded: nobody else may take them as long as this node lives.
+      for (const claim of claimed) {
+        if (this.live.has(claim.key.executionId)) continue
+        void this.givingBack.handBack({ ...claim, nodeId }, UNAVAILABLE_RETRY_MS)
+      }
+      throw error
+    }
     if (claimed.length === limit) return 0
     return this.pace(rung + claimed.length)
   }
@@ -372,13 +398,16 @@ export class Node implements RunHost, Host {
       const run = this.live.get(key.executionId)
       if (run !== undefined && run.claimEpoch === claimEpoch) held.push({ run, at, inbox })
       // Held by the database's word, but not in memory: give it back, so that it is claimed and loaded afresh.
-      else await this.handBack(key, claimEpoch, 0, 0)
+      else void this.givingBack.handBack({ key, claimEpoch, version: 0 }, 0)
     }
     const unread = held.filter(({ run, inbox }) => inbox > run.mailbox.position)
     const wanted = unread.map(({ run }) => ({ key: run.key, after: run.mailbox.position }))
     const messages = await readInboxes(this.store, wanted)
     const byRun = new Map(unread.map(({ run }, index) => [run, messages[index] ?? []]))
-    for (const { run, at } of held) run.wake(byRun.get(run) ?? [], at)
+    for (const { run, at, inbox } of held) {
+      const messages = byRun.get(run) ?? []
+      run.wake({ messages, inbox: readUpTo(messages, inbox), at })
+    }
   }
 
   private async adopt(claimed: readonly Claimed[], nodeId: string): Promise<void> {
@@ -400,12 +429,13 @@ export class Node implements RunHost, Host {
     const messagesOf = new Map(unread.map(({ claim }, index) => [claim, messages[index] ?? []]))
     for (const { claim, cached } of ready) {
       if (this.nodeId !== nodeId) return
-      const inbox = messagesOf.get(claim) ?? []
+      const messages = messagesOf.get(claim) ?? []
+      const waking = { messages, inbox: readUpTo(messages, claim.inbox), at: claim.at }
       if (cached !== undefined) {
         this.live.set(claim.key.executionId, cached)
-        cached.wake(inbox, claim.at)
+        cached.wake(waking)
       } else {
-        this.load(claim, historyOf.get(claim) ?? [], inbox)
+        this.load(claim, historyOf.get(claim) ?? [], waking)
       }
     }
   }
@@ -420,12 +450,12 @@ export class Node implements RunHost, Host {
     return cached
   }
 
-  private load(claim: Claimed, history: readonly Event[], inbox: Parameters<Run['wake']>[0]): void {
+  private load(claim: Claimed, history: readonly Event[], waking: Waking): void {
     const definition = this.registry.get(claim.workflow)
     const started = history[0]
     if (definition === undefined || started?.type !== 'started') {
       const { executionId } = claim.key
-      return void this.setAside(
+      return void this.givingBack.setAside(
         claim,
         new CerebelumError(
           'UNREADABLE_VALUE',
@@ -437,11 +467,11 @@ export class Node implements RunHost, Host {
     const { key, run, runVersion, claimEpoch, parent } = claim
     // Rung too early, by whatever: it begins when it was asked to.
     if (history.length === 1 && started.dueAt !== undefined && claim.at < started.dueAt) {
-      return void this.handBack(key, claimEpoch, started.version, undefined)
+      return void this.givingBack.handBack({ key, claimEpoch, version: started.version }, undefined)
     }
     const loaded = new Run(this, { key, definition, run, runVersion, claimEpoch, parent })
     this.live.set(key.executionId, loaded)
-    void loaded.begin(history, inbox, claim.at).catch((error: unknown) => loaded.drop('broken', error))
+    void loaded.begin(history, waking).catch((error: unknown) => loaded.drop('broken', error))
   }
 
   private async upkeepTurn(): Promise<number> {
@@ -454,73 +484,14 @@ export class Node implements RunHost, Host {
     return UPKEEP_MS
   }
 
-  // ---- giving back
-
-  /** Gives a claim up without an append; `readyInMs` undefined: as waiting. */
-  private handBack(
-    key: ExecutionKey,
-    claimEpoch: number,
-    version: number,
-    readyInMs: number | undefined,
-    nodeId = this.nodeId,
-  ): Promise<void> {
-    return this.giveUp({
-      key,
-      nodeId,
-      claimEpoch,
-      expectedVersion: version,
-      events: [],
-      transition:
-        readyInMs === undefined
-          ? { kind: 'release', status: 'waiting' }
-          : { kind: 'release', status: 'running', readyInMs },
-    })
-  }
-
-  /** What cannot be loaded or written harms nobody else: it is set aside with the reason, and looked at again. */
-  private setAside(
-    { key, claimEpoch, version }: Pick<Claimed, 'key' | 'claimEpoch' | 'version'>,
-    error: unknown,
-  ): Promise<void> {
-    const { executionId } = key
-    const note = error instanceof Error ? error.message : String(error)
-    this.log.error({ err: error, executionId }, 'an execution cannot go on here; it is set aside as blocked')
-    return this.giveUp({
-      key,
-      nodeId: this.nodeId,
-      claimEpoch,
-      expectedVersion: version,
-      events: [],
-      transition: { kind: 'release', status: 'blocked', readyInMs: BLOCKED_RETRY_MS, note },
-    })
-  }
-
-  private async giveUp(commit: Commit): Promise<void> {
-    try {
-      const outcome = await this.commit(commit)
-      if (outcome.kind === 'lost') await this.store.ringStranded([commit.key])
-      this.claims.poke()
-    } catch (error) {
-      const { executionId } = commit.key
-      this.log.warn({ err: error, executionId }, 'a claim could not be given back; it is tried again')
-      // A claim without a run behind it would stay for as long as this node lives. Under another id it is not ours
-      // any more: whoever buries the old lease hands it on.
-      if (commit.nodeId === this.nodeId) this.owed.push(commit)
-    }
-  }
-
-  private payOwed(): void {
-    for (const commit of this.owed.splice(0)) void this.giveUp(commit)
-  }
-
   private dropAll(): void {
+    this.givingBack.forget()
     for (const run of this.live.values()) {
       run.state = 'dropped'
       run.abandonAll(new Error('this node no longer holds the execution'))
     }
     this.live.clear()
     this.suspended.clear()
-    this.owed = []
   }
 
   private pokeIfHungry(): void {

@@ -12,7 +12,7 @@ import type { Command, Note } from '../workflow/command.js'
 import { Instance } from '../workflow/instance.js'
 import { INTENTS } from '../workflow/recorded.js'
 import type { Workflow } from '../workflow/define.js'
-import { beginChild, childRecorded } from './children.js'
+import { beginChild, childRecorded, openChildren } from './children.js'
 import { beginClose, failTooLong } from './closing.js'
 import { Mailbox } from './mailbox.js'
 import { awaitSignal, matchMessages } from './messages.js'
@@ -28,6 +28,13 @@ export interface RunInit {
   readonly runVersion: number
   readonly claimEpoch: number
   readonly parent: ParentLink | null
+}
+
+/** What a claim or a doorbell brings: unread messages, up to where they were read, and the database's time. */
+export interface Waking {
+  readonly messages: readonly Message[]
+  readonly inbox: number
+  readonly at: Date
 }
 
 type Transition = NonNullable<Commit['transition']>
@@ -65,7 +72,8 @@ export class Run {
   busy = 0
   readonly mailbox = new Mailbox()
   readonly stepSlots: Slots
-  isPausing = false
+  /** Requests to pause; consumed by the append that records the pause, so that a crash in between loses none. */
+  readonly pauses: string[] = []
   isClosing = false
   bytes = BASE_BYTES
 
@@ -77,11 +85,14 @@ export class Run {
   private transition: Transition | undefined
   private closePayload: string | undefined
 
-  /** The database's time at the last claim or doorbell: what is due, is judged by this. */
-  private wokenAtMs = 0
   private isCommitting = false
   private keepers = 0
-  private readonly slotWaiters: (() => void)[] = []
+  /** Outcomes are being given to the code: what it asks for meanwhile is begun when it has come to rest. */
+  private isDelivering = false
+  /** The latest time of the database that a doorbell brought: timers up to it have rung and will not ring again. */
+  private seenAtMs = 0
+  private mustLookAtTimers = false
+  private readonly slotWaiters: ((granted: boolean) => void)[] = []
   private stallChecks = 0
   private warnedLong = false
   private isBlocked = false
@@ -102,25 +113,28 @@ export class Run {
     return this.key.executionId
   }
 
-  /** Replays a history (`started` first) and goes on from there; `at` is the database's time of the claim. */
-  async begin(history: readonly Event[], messages: readonly Message[], at: Date): Promise<void> {
-    this.isCommitting = true
+  get isPausing(): boolean {
+    return this.pauses.length > 0
+  }
+
+  /** Replays a history (`started` first) and goes on from there. */
+  async begin(history: readonly Event[], waking: Waking): Promise<void> {
     for (const event of history) this.bytes += event.payload?.length ?? 0
+    for (const [seq, child] of openChildren(history)) this.children.set(seq, child)
+    this.isDelivering = true
     await this.instance.replay(history)
     this.version = history.at(-1)?.version ?? this.version
-    this.isCommitting = false
-    this.wake(messages, at)
+    this.isDelivering = false
+    this.wake(waking)
   }
 
   /** Goes on after a claim, or when the doorbell rang while it was held. */
-  wake(messages: readonly Message[], at: Date): void {
+  wake({ messages, inbox, at }: Waking): void {
     if (this.state === 'suspended') this.state = 'live'
     if (this.state !== 'live') return
-    this.mailbox.add(messages)
-    this.beginFresh()
-    matchMessages(this)
-    this.wokenAtMs = at.getTime()
-    this.endDueTimers()
+    this.mailbox.add(messages, inbox)
+    this.seenAtMs = Math.max(this.seenAtMs, at.getTime())
+    this.mustLookAtTimers = true
     this.pump()
   }
 
@@ -138,11 +152,17 @@ export class Run {
 
   /** Looks at everything that may have changed and does what follows. Cheap, synchronous, callable at any time. */
   pump(): void {
-    if (this.state !== 'live') return
+    if (this.state !== 'live' || this.isDelivering) return
     if (this.instance.disagreement !== undefined) return this.block(this.instance.disagreement.message)
+    // On its way out of memory, or into its next run: what comes in stays where it is until then.
+    if (this.transition !== undefined) {
+      if (!this.isCommitting) void this.flush()
+      return
+    }
     for (const note of this.instance.takeNotes()) this.takeNote(note)
     this.beginFresh()
     if (this.mailbox.size > 0) matchMessages(this)
+    if (this.mustLookAtTimers) this.timersDue()
     if (!this.isCommitting) this.settle()
   }
 
@@ -192,11 +212,14 @@ export class Run {
     return this.version - this.runVersion + 1 + this.events.length
   }
 
-  /** Takes the right to append, for a transaction that appends by itself; `appended` gives it back. */
-  acquireAppend(): Promise<void> {
+  /**
+   * Takes the right to append, for a transaction that appends by itself; `appended` gives it back.
+   * False: the attempt was abandoned while it waited.
+   */
+  acquireAppend(): Promise<boolean> {
     if (!this.isCommitting) {
       this.isCommitting = true
-      return Promise.resolve()
+      return Promise.resolve(true)
     }
     return new Promise((resolve) => this.slotWaiters.push(resolve))
   }
@@ -221,7 +244,7 @@ export class Run {
     for (const attempt of this.attempts.values()) attempt?.abandon(reason)
     this.attempts.clear()
     // A transaction that waits for its turn must not hold its connection for ever; it sees that the run is gone.
-    for (const wake of this.slotWaiters.splice(0)) wake()
+    for (const wake of this.slotWaiters.splice(0)) wake(false)
   }
 
   // ---- inside
@@ -266,13 +289,16 @@ export class Run {
   }
 
   setTimer(kind: TimerKind, command: Command, dueAt: Date | undefined): void {
-    this.timers.set(command.seq, { kind, command, dueAt: dueAt?.getTime() ?? 0 })
+    const dueAtMs = dueAt?.getTime() ?? 0
+    this.timers.set(command.seq, { kind, command, dueAt: dueAtMs })
+    // It may have rung before its own append was answered.
+    if (dueAtMs <= this.seenAtMs) this.mustLookAtTimers = true
   }
 
-  /** Records the end of every timer that was due at the last look. */
-  endDueTimers(): void {
+  private timersDue(): void {
+    this.mustLookAtTimers = false
     for (const [seq, timer] of this.timers) {
-      if (timer.dueAt > this.wokenAtMs) continue
+      if (timer.dueAt > this.seenAtMs) continue
       this.timers.delete(seq)
       if (timer.kind === 'sleep') this.append({ type: 'sleep_ended', seq })
       else if (timer.kind === 'retry') retryDue(this, timer.command)
@@ -302,7 +328,7 @@ export class Run {
   /** Nothing is being appended: append what there is, or end, or suspend. */
   private settle(): void {
     const idle = this.attempts.size === 0 && this.busy === 0
-    if (idle && this.transition === undefined && !this.isClosing && this.instance.outcome !== undefined) {
+    if (idle && !this.isClosing && this.instance.outcome !== undefined && !this.isHeldUp()) {
       const waitsForRetry = [...this.timers.values()].some((timer) => timer.kind === 'retry')
       if (this.instance.outcome.kind !== 'completed' || !waitsForRetry)
         beginClose(this, this.instance.outcome)
@@ -318,6 +344,11 @@ export class Run {
     if (this.transition !== undefined || this.events.length > 0 || this.consumed.length > 0) void this.flush()
   }
 
+  /** Something that the code asked for, maybe without awaiting it, may not begin here: it is not the end yet. */
+  private isHeldUp(): boolean {
+    return (this.host.isDraining || this.isPausing) && this.instance.hasFresh
+  }
+
   /** Only intents are queued and nothing is in flight: the code cannot go on, so the claim is given up with them. */
   private maySuspend(): void {
     if (this.slotWaiters.length > 0 || this.keepers > 0) return
@@ -325,8 +356,8 @@ export class Run {
     if (this.instance.isStalled && this.events.length === 0 && !this.host.isDraining) return this.checkStall()
     this.stallChecks = 0
     if (this.isPausing) {
+      for (const messageId of this.pauses.splice(0)) this.consume(messageId)
       this.events.push({ type: 'paused' })
-      this.isPausing = false
       this.transition = { kind: 'release', status: 'paused' }
     } else if (this.host.isDraining) {
       this.transition = { kind: 'release', status: 'running', readyInMs: 0 }
@@ -403,6 +434,7 @@ export class Run {
   }
 
   private async deliver(events: readonly NewEvent[], at: Date): Promise<void> {
+    this.isDelivering = true
     for (const written of events) {
       const event = this.recorded(written, at)
       this.bytes += event.payload?.length ?? 0
@@ -418,6 +450,7 @@ export class Run {
       await this.instance.deliver(event)
       if (event.type === 'cancel_requested') this.afterCancel()
     }
+    this.isDelivering = false
     if (!this.warnedLong && this.eventsOfRun() > this.host.limits.historyEventsWarn) {
       this.warnedLong = true
       const { historyEventsWarn: limit, historyEventsMax: max } = this.host.limits
@@ -447,18 +480,14 @@ export class Run {
   private passOn(): void {
     const next = this.slotWaiters.shift()
     if (next === undefined) this.isCommitting = false
-    else next()
+    else next(true)
   }
 
   private released(rung: boolean): void {
     this.transition = undefined
     this.isClosing = false
     this.isCommitting = false
-    // What came in while the claim was being given up is still unread in the database: a copy that has seen it must
-    // not be woken again, or it would take it for handled.
-    const isClean =
-      this.events.length === 0 && this.consumed.length === 0 && this.busy === 0 && this.attempts.size === 0
-    this.state = isClean && !this.isBlocked ? 'suspended' : 'dropped'
+    this.state = this.isBlocked ? 'dropped' : 'suspended'
     this.host.released(this, rung)
   }
 
@@ -483,7 +512,9 @@ export class Run {
     this.signalWaits.clear()
     this.children.clear()
     this.instance = this.newInstance()
+    this.isDelivering = true
     await this.instance.replay([started])
+    this.isDelivering = false
     this.passOn()
     this.pump()
   }

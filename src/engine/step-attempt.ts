@@ -16,6 +16,8 @@ export interface AttemptOptions {
   /** What is left of the total time-out, if there is one. */
   readonly remainingMs: number | undefined
   readonly clock: Clock
+  /** Called once, whatever becomes of the attempt: it no longer takes a slot. */
+  readonly ended: () => void
   readonly settled: (result: AttemptResult) => void
 }
 
@@ -146,8 +148,10 @@ export class Attempt implements StepContext {
   }
 
   private finish(): void {
+    if (this.done) return
     this.done = true
     for (const cancel of this.cancels) cancel()
     this.cancels = []
+    this.options.ended()
   }
 }

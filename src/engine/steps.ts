@@ -67,10 +67,8 @@ function begin(run: Run, command: StepCommand, progress: Progress): void {
     lastHeartbeat: progress.lastHeartbeat,
     remainingMs: remainingMs(run, command, progress),
     clock: run.host.clock,
-    settled: (result) => {
-      release(run)
-      ended(run, command, progress, attempt, result)
-    },
+    ended: () => release(run),
+    settled: (result) => ended(run, command, progress, attempt, result),
   })
   run.attempts.set(command.seq, attempt)
   attempt.begin()
@@ -133,7 +131,8 @@ function ended(
     attempt: progress.attempt,
     payload: run.encodeFailure(result.error, { step: name, attempt: progress.attempt }),
     detail: detailOf(run, elapsedMs, attempt.lastHeartbeatGiven),
-    delayMs: waitMs,
+    // Whole: the database and this process must not round it to two instants.
+    delayMs: Math.ceil(waitMs),
   })
 }
 
@@ -210,12 +209,11 @@ async function transact(run: Run, command: TransactionCommand): Promise<void> {
         return event
       },
       lock: async () => {
-        if (!holds) await run.acquireAppend()
-        holds = true
-        if (run.state !== 'live')
+        if (!holds) holds = await run.acquireAppend()
+        if (!holds || run.state !== 'live')
           throw new CerebelumError(
             'CONFLICT',
-            `Execution "${run.executionId}" is no longer held by this node.`,
+            `Execution "${run.executionId}" no longer waits for transaction "${name}".`,
           )
         return run.version
       },
@@ -223,8 +221,9 @@ async function transact(run: Run, command: TransactionCommand): Promise<void> {
     run.attempts.delete(seq)
     await run.appended(event, outcome)
   } catch (error) {
-    run.attempts.delete(seq)
+    const isWanted = run.attempts.delete(seq)
     if (run.state !== 'live') return
+    if (!isWanted) return holds ? await run.appended(undefined, undefined) : undefined
     if (error instanceof CerebelumError && ['DATABASE_UNAVAILABLE', 'OUTCOME_UNKNOWN'].includes(error.code)) {
       return run.drop('unavailable', error)
     }

@@ -1,5 +1,5 @@
 // Splits what a lane hands over into statements. Pure. Between commits a split is always allowed, within one never.
-// Three things force a split: too many bytes; one `executions` row that would be both moved by its own commit and
+// What forces a split: too many bytes; two commits of one execution; one `executions` row that would be both moved by its own commit and
 // rung by another's message; one `signals` row that would be both consumed and sent.
 
 import type { ExecutionKey } from '../core/execution.js'
@@ -28,19 +28,22 @@ export function splitCommits(entries: readonly Entry[]): Entry[][] {
 
 interface Batch {
   readonly entries: Entry[]
+  readonly committed: Set<string>
   readonly moved: Set<string>
   readonly rung: Set<string>
   characters: number
 }
 
 function emptyBatch(): Batch {
-  return { entries: [], moved: new Set(), rung: new Set(), characters: 0 }
+  return { entries: [], committed: new Set(), moved: new Set(), rung: new Set(), characters: 0 }
 }
 
 function fits(batch: Batch, commit: Commit): boolean {
   if (batch.entries.length === 0) return true
   if (batch.entries.length >= COMMITS_MAX || batch.characters + charactersOf(commit) > CHARACTERS_MAX)
     return false
+  // Two of one execution, which only a claim that is given back twice makes: one after the other.
+  if (batch.committed.has(idOf(commit.key))) return false
   if (movesRow(commit) && batch.rung.has(idOf(commit.key))) return false
   return !(commit.messages ?? []).some((message) => batch.moved.has(idOf(message.key)))
 }
@@ -49,6 +52,7 @@ function add(batch: Batch, entry: Entry): void {
   const { commit } = entry
   batch.entries.push(entry)
   batch.characters += charactersOf(commit)
+  batch.committed.add(idOf(commit.key))
   if (movesRow(commit)) batch.moved.add(idOf(commit.key))
   for (const message of commit.messages ?? []) batch.rung.add(idOf(message.key))
 }

@@ -132,7 +132,7 @@ async function writeAll(database: Database, commits: readonly Commit[]): Promise
           when u.act in ('release', 'close') then u.status
           when u.act = 'ring' and u.forced and e.status in ('paused', 'dead') then 'running'
           else e.status end,
-        version = coalesce(u.version, e.version),
+        version = case when u.version > e.version then u.version else e.version end,
         run = case when u.act = 'continue' then e.run + 1 else e.run end,
         run_version = case when u.act = 'continue' then u.version else e.run_version end,
         workflow_version = coalesce(u.workflow_version, e.workflow_version),

@@ -162,15 +162,29 @@ function startColumns(starts: readonly StartRow[]) {
   }
 }
 
-/** In the order given: outcomes are put together in that order. */
+/** In the order given: outcomes are put together in that order. An id that comes up again begins a slice of its own. */
 function sliceStarts(starts: readonly StartRow[]): StartRow[][] {
-  const bySize = slices(starts, STARTS_MAX)
+  const bySize = apart(starts).flatMap((distinct) => slices(distinct, STARTS_MAX))
   return bySize.flatMap((slice) => {
     const characters = slice.reduce((sum, start) => sum + (start.event.payload?.length ?? 0), 0)
     return characters <= CHARACTERS_MAX
       ? [slice]
       : slices(slice, Math.ceil((slice.length * CHARACTERS_MAX) / characters))
   })
+}
+
+function apart(starts: readonly StartRow[]): StartRow[][] {
+  const seen = new Set<string>()
+  const parts: StartRow[][] = [[]]
+  for (const start of starts) {
+    if (seen.has(start.key.executionId)) {
+      seen.clear()
+      parts.push([])
+    }
+    seen.add(start.key.executionId)
+    parts.at(-1)?.push(start)
+  }
+  return parts
 }
 
 const STARTS_MAX = 1_000

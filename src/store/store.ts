@@ -190,7 +190,7 @@ export interface Store {
   close(): Promise<void>
 
   // ---- lanes
-  /** Starts, one statement; outcomes in the order given. The ids of one call must differ. */
+  /** Starts, one statement unless an id comes up twice; outcomes in the order given. */
   insertExecutions(starts: readonly StartRow[]): Promise<StartOutcome[]>
   /** The same on the caller's own transaction: never claimed, no retry; the caller commits. */
   insertExecutionsWithin(sql: TransactionSql, starts: readonly StartRow[]): Promise<StartOutcome[]>

@@ -93,6 +93,11 @@ export class Instance {
     return taken
   }
 
+  /** Whether commands wait to be taken. */
+  get hasFresh(): boolean {
+    return this.fresh.some((command) => this.pending.has(command.seq))
+  }
+
   takeNotes(): Note[] {
     if (this.notes.length === 0) return this.notes
     const taken = this.notes
