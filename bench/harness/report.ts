@@ -1,0 +1,63 @@
+// What a benchmark prints: progress to standard error, a table for people, and with `--json` one JSON object as the
+// last line of standard output.
+
+import { cpus, totalmem } from 'node:os'
+import { writeTable } from '../../src/cli/output.js'
+import type { Cost } from './cost.js'
+import type { PairResult } from './pairs.js'
+
+export interface Report extends PairResult, Cost {
+  readonly name: string
+  readonly unit: string
+  /** What the reference is. */
+  readonly reference_name: string
+  readonly server: string
+  readonly machine: string
+  readonly node_version: string
+  readonly seconds: number
+  readonly p50_ms: number
+  readonly p99_ms: number
+  /** Whether a round trip of all results gave what it must: figures of wrong work are worthless. */
+  readonly checked: string
+}
+
+export function machineText(): string {
+  const [first] = cpus()
+  return `${cpus().length} × ${first?.model.trim() ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB`
+}
+
+export function writeReport(report: Report, json: boolean): void {
+  const rows: (readonly (string | number | null)[])[] = [
+    ['ours', `${figure(report.ours)} ${report.unit}`, rangeText(report.spread.ours)],
+    [report.reference_name, `${figure(report.reference)} ${report.unit}`, rangeText(report.spread.reference)],
+    ['ratio', report.ratio.toFixed(2), rangeText(report.spread.ratio, 2)],
+    ['latency p50 / p99', `${figure(report.p50_ms)} / ${figure(report.p99_ms)} ms`, null],
+    ['transactions each', figure(report.transactions, 3), null],
+    ['WAL bytes each', figure(report.wal_bytes), null],
+    ['stored bytes each', figure(report.db_bytes), null],
+    [
+      'CPU ms each, node + database',
+      `${figure(report.cpu_ms_node, 3)} + ${figure(report.cpu_ms_database, 3)}`,
+      null,
+    ],
+    ['checked', report.checked, null],
+    ['on', `${report.machine}, Node ${report.node_version}, ${report.server}`, null],
+  ]
+  writeTable({ head: [report.name, `median of ${report.runs} rounds`, 'lowest … highest'], rows })
+  if (json) process.stdout.write(`${JSON.stringify(report)}\n`)
+}
+
+export function progress(text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
+function figure(value: number | null, digits?: number): string {
+  if (value === null) return 'not to be had here'
+  return digits === undefined && Math.abs(value) >= 100
+    ? Math.round(value).toLocaleString('en')
+    : value.toFixed(digits ?? 1)
+}
+
+function rangeText([low, high]: readonly [number, number], digits?: number): string {
+  return `${figure(low, digits)} … ${figure(high, digits)}`
+}
