@@ -17,6 +17,7 @@ import type { Registry } from '../workflow/registry.js'
 import { GivingBack, UNAVAILABLE_RETRY_MS } from './giving-back.js'
 import { readHistories, readInboxes, readUpTo } from './history-reader.js'
 import { Lane } from '../core/lane.js'
+import { CommitLanes } from './commit-lanes.js'
 import { askInstance } from './messages.js'
 import { Run, type Waking } from './run.js'
 import type { RunHost } from './run-host.js'
@@ -41,8 +42,7 @@ export interface NodeOptions {
   readonly drainMs: number
 }
 
-const COMMIT_BATCH_MAX = 500
-const COMMIT_QUEUE_MAX = 100_000
+const CHILD_QUEUE_MAX = 100_000
 const START_BATCH_MAX = 500
 const CLAIM_BATCH_MAX = 500
 const RUNG_BATCH_MAX = 500
@@ -68,7 +68,7 @@ export class Node implements RunHost, Host {
   private readonly options: NodeOptions
   private readonly live = new Map<string, Run>()
   private readonly suspended: LRUCache<string, Run>
-  private readonly commitLanes: Lane<Commit, CommitOutcome>[]
+  private readonly commitLanes: CommitLanes
   private readonly childLane: Lane<StartRow, StartOutcome>
   private readonly leases: LeaseHolder
   private readonly timers: TimerLoop
@@ -94,26 +94,24 @@ export class Node implements RunHost, Host {
       maxSize: options.cacheBytesMax,
       sizeCalculation: (run: Run) => run.bytes,
     })
-    this.commitLanes = Array.from(
-      { length: options.lanes },
-      () =>
-        new Lane({
-          name: 'commit',
-          batchMax: COMMIT_BATCH_MAX,
-          queueMax: COMMIT_QUEUE_MAX,
-          write: (batch) => store.commit(batch),
-        }),
-    )
+    this.commitLanes = new CommitLanes({
+      lanes: options.lanes,
+      write: (batch) => store.commit(batch),
+    })
     this.childLane = new Lane({
       name: 'child',
       batchMax: START_BATCH_MAX,
-      queueMax: COMMIT_QUEUE_MAX,
+      queueMax: CHILD_QUEUE_MAX,
       write: (batch) => store.insertExecutions(batch),
     })
     this.leases = new LeaseHolder({
       ...options,
       workflows: registry.names,
-      load: () => ({ running: this.live.size, cached: this.suspended.size, laneDepth: this.laneDepth() }),
+      load: () => ({
+        running: this.live.size,
+        cached: this.suspended.size,
+        laneDepth: this.commitLanes.depth,
+      }),
       onLost: () => this.dropAll(),
       onWork: () => this.claims.poke(),
     })
@@ -170,7 +168,7 @@ export class Node implements RunHost, Host {
       await new Promise<void>((resolve) => this.clock.after(5, resolve))
     }
     this.dropAll()
-    await Promise.all(this.commitLanes.map((lane) => lane.idle()))
+    await this.commitLanes.idle()
     try {
       await this.leases.stop()
     } catch (error) {
@@ -190,9 +188,7 @@ export class Node implements RunHost, Host {
   }
 
   commit(commit: Commit): Promise<CommitOutcome> {
-    const lane = this.commitLanes[commit.key.partition % this.commitLanes.length]
-    if (lane === undefined) throw new CerebelumError('INTERNAL', 'A node needs at least one commit lane.')
-    return lane.submit(commit)
+    return this.commitLanes.submit(commit)
   }
 
   async startChild(row: StartRow): Promise<StartOutcome> {
@@ -497,10 +493,6 @@ export class Node implements RunHost, Host {
   private pokeIfHungry(): void {
     if (this.live.size < this.options.capacity / 2 && this.live.size + 1 >= this.options.capacity / 2)
       this.claims.poke()
-  }
-
-  private laneDepth(): number {
-    return this.commitLanes.reduce((sum, lane) => sum + lane.depth, 0)
   }
 
   /** Whether a status needs no more work here; for clients that wait. */

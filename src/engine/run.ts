@@ -3,6 +3,7 @@
 // a run that lost its claim appends nothing more. It never reads or writes the database but through its host.
 
 import { encode } from '../core/codec.js'
+import { CerebelumError } from '../core/errors.js'
 import type { Event, NewEvent } from '../core/event.js'
 import { toFailure } from '../core/failure.js'
 import type { Attributes, ExecutionKey, ParentClosePolicy, ParentLink } from '../core/execution.js'
@@ -163,7 +164,7 @@ export class Run {
     this.beginFresh()
     if (this.mailbox.size > 0) matchMessages(this)
     if (this.mustLookAtTimers) this.timersDue()
-    if (!this.isCommitting) this.settle()
+    if (!this.isCommitting) this.settleSafely()
   }
 
   append(event: NewEvent): void {
@@ -325,8 +326,19 @@ export class Run {
     this.consume(answer.messageId, { ok, payload })
   }
 
+  /** A broken invariant costs this run its memory, never the process or the execution. */
+  private settleSafely(): void {
+    try {
+      this.settle()
+    } catch (error) {
+      this.drop('unavailable', error)
+    }
+  }
+
   /** Nothing is being appended: append what there is, or end, or suspend. */
   private settle(): void {
+    // Beginning a step may have found that this node is no longer trusted, and dropped the run.
+    if (this.state !== 'live') return
     const idle = this.attempts.size === 0 && this.busy === 0
     if (idle && !this.isClosing && this.instance.outcome !== undefined && !this.isHeldUp()) {
       const waitsForRetry = [...this.timers.values()].some((timer) => timer.kind === 'retry')
@@ -362,7 +374,23 @@ export class Run {
     } else if (this.host.isDraining) {
       this.transition = { kind: 'release', status: 'running', readyInMs: 0 }
     } else {
+      this.assertWoken()
       this.transition = { kind: 'release', status: 'waiting' }
+    }
+  }
+
+  /** What waits without a timer, a message or a child to wake it would wait for ever. */
+  private assertWoken(): void {
+    for (const { command } of this.instance.pending.values()) {
+      const isIntent = this.events.some((event) => event.seq === command.seq)
+      const { kind, seq } = command
+      if (kind === 'signal' || kind === 'child' || isIntent || this.timers.has(seq)) continue
+      throw new CerebelumError(
+        'INTERNAL',
+        `Execution "${this.executionId}" would be suspended while its ${kind} "${command.name}" (command ${seq}) is neither ` +
+          'running nor waiting for a timer. It is loaded afresh instead; please report this.',
+        { executionId: this.executionId },
+      )
     }
   }
 

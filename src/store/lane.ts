@@ -3,7 +3,7 @@
 
 import type { Commit, CommitOutcome } from './store.js'
 import { type Entry, splitCommits } from './batches.js'
-import { committed, writeCommits } from './commit.js'
+import { writeCommits } from './commit.js'
 import { asStoreError, sortFailure } from './failures.js'
 import { type Resolution, resolveCommits } from './resolve.js'
 import { type RetryPolicy, withRetry } from './retry.js'
@@ -26,8 +26,13 @@ export async function commitLane(
 function byKey(a: Entry, b: Entry): number {
   return (
     a.commit.key.partition - b.commit.key.partition ||
-    (a.commit.key.executionId < b.commit.key.executionId ? -1 : 1)
+    compare(a.commit.key.executionId, b.commit.key.executionId) ||
+    a.index - b.index
   )
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }
 
 async function commitBatch(
@@ -60,18 +65,16 @@ async function write(
   entries: readonly Entry[],
   outcomes: CommitOutcome[],
 ): Promise<readonly Entry[]> {
-  const passed = await writeCommits(
+  const written = await writeCommits(
     database,
     entries.map((entry) => entry.commit),
   )
-  const written = new Set<number>()
-  for (const row of passed) {
-    const entry = entries[row.n]
-    if (entry === undefined) continue
-    written.add(row.n)
-    outcomes[entry.index] = committed(row)
-  }
-  return entries.filter((_, n) => !written.has(n))
+  return entries.filter(({ index }, n) => {
+    const outcome = written[n]
+    if (outcome === undefined) return true
+    outcomes[index] = outcome
+    return false
+  })
 }
 
 /**

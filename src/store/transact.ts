@@ -3,7 +3,7 @@
 
 import type { NewEvent } from '../core/event.js'
 import type { ExecutionKey } from '../core/execution.js'
-import { committed, writeCommits } from './commit.js'
+import { writeCommits } from './commit.js'
 import { sortFailure } from './failures.js'
 import { resolveCommits } from './resolve.js'
 import { withRetry } from './retry.js'
@@ -46,9 +46,9 @@ export async function transact<T>(
         version ??= options.lock()
         const commit = asCommit(options, event, await version)
         written = { commit, result }
-        const [passed] = await writeCommits({ sql, tables: context.database.tables }, [commit])
-        if (passed === undefined) throw new Lost(result)
-        return { outcome: committed(passed), result }
+        const [outcome] = await writeCommits({ sql, tables: context.database.tables }, [commit])
+        if (outcome === undefined) throw new Lost(result)
+        return { outcome, result }
       })
     } catch (error) {
       if (error instanceof Lost && written !== undefined) {
