@@ -6,6 +6,7 @@ import type { ClosedStatus } from '../core/execution.js'
 import type { NewMessage } from '../core/message.js'
 import type { RunOutcome } from '../workflow/command.js'
 import { validate } from '../workflow/validate.js'
+import { toChildren } from './children.js'
 import type { Run } from './run.js'
 
 /** Records how the code ended; a result that cannot be stored fails the run instead. */
@@ -65,7 +66,9 @@ async function continueWith(run: Run, value: unknown): Promise<void> {
     detail: JSON.stringify(detail),
     ...(payload === undefined ? {} : { payload }),
   }
-  run.finish([{ type: 'continued' }, started], { kind: 'continue', workflowVersion: definition.version }, [])
+  // Nobody of the next run can hear from the children of this one: it is their parent's end.
+  const transition = { kind: 'continue', workflowVersion: definition.version } as const
+  run.finish([{ type: 'continued' }, started], transition, toChildren(run))
 }
 
 export function failTooLong(run: Run): void {
@@ -101,14 +104,6 @@ function closeWith(run: Run, status: ClosedStatus, payload: string | undefined):
 function toParent(run: Run, status: ClosedStatus, payload: string | undefined): NewMessage[] {
   const { parent } = run
   if (parent === null) return []
-  const told =
-    status === 'terminated'
-      ? run.encodeFailure(
-          new CerebelumError('EXECUTION_TERMINATED', `Child "${run.executionId}" was terminated.`, {
-            executionId: run.executionId,
-          }),
-        )
-      : payload
   return [
     {
       key: parent.key,
@@ -116,22 +111,7 @@ function toParent(run: Run, status: ClosedStatus, payload: string | undefined): 
       kind: 'child',
       name: run.executionId,
       detail: JSON.stringify({ seq: parent.seq, run: parent.run, status }),
-      ...(told === undefined ? {} : { payload: told }),
+      ...(payload === undefined ? {} : { payload }),
     },
   ]
-}
-
-function toChildren(run: Run): NewMessage[] {
-  const messages: NewMessage[] = []
-  for (const { childId, policy } of run.children.values()) {
-    if (policy === 'abandon') continue
-    messages.push({
-      key: run.host.store.keyOf(childId),
-      messageId: `parent:${run.executionId}:${run.run}`,
-      kind: policy,
-      name: run.executionId,
-      payload: JSON.stringify(`its parent "${run.executionId}" closed`),
-    })
-  }
-  return messages
 }

@@ -14,6 +14,7 @@ import type { Claimed, Commit, CommitOutcome, Rung, StartOutcome, StartRow, Stor
 import { TimerLoop } from '../timers/timer-loop.js'
 import type { Workflow } from '../workflow/define.js'
 import type { Registry } from '../workflow/registry.js'
+import { tellOrphans } from './children.js'
 import { GivingBack, UNAVAILABLE_RETRY_MS } from './giving-back.js'
 import { readHistories, readInboxes, readUpTo } from './history-reader.js'
 import { Lane } from '../core/lane.js'
@@ -77,6 +78,8 @@ export class Node implements RunHost, Host {
   private readonly givingBack: GivingBack
   private readonly closedListeners = new Set<ClosedListener>()
   private readonly answeredListeners = new Set<AnsweredListener>()
+  /** Workflows of other nodes, as last read. */
+  private registered: ReadonlySet<string> = new Set()
   private idlePollMs = POLL_MIN_MS
   private reserved = 0
 
@@ -204,6 +207,13 @@ export class Node implements RunHost, Host {
     return outcome
   }
 
+  async isRegistered(workflow: string): Promise<boolean> {
+    if (this.registry.get(workflow) !== undefined || this.registered.has(workflow)) return true
+    const definitions = await this.store.readDefinitions()
+    this.registered = new Set(definitions.map((definition) => definition.workflow))
+    return this.registered.has(workflow)
+  }
+
   timerWritten(dueAt: Date): void {
     this.timers.noteDue(dueAt)
   }
@@ -228,8 +238,8 @@ export class Node implements RunHost, Host {
   dropped(run: Run, reason: 'lost' | 'unavailable' | 'broken', error?: unknown): void {
     this.forget(run)
     if (reason === 'broken') return void this.givingBack.setAside(run, error)
-    if (reason !== 'lost')
-      this.log.warn({ err: error, executionId: run.executionId }, 'an execution was dropped from memory')
+    if (reason === 'lost') void tellOrphans(run)
+    else this.log.warn({ err: error, executionId: run.executionId }, 'an execution was dropped from memory')
     void this.givingBack.handBack(run, reason === 'lost' ? 0 : UNAVAILABLE_RETRY_MS)
   }
 

@@ -21,6 +21,8 @@ export interface RunHost {
   isTrusted(): boolean
   commit(commit: Commit): Promise<CommitOutcome>
   startChild(row: StartRow): Promise<StartOutcome>
+  /** Whether this node has a workflow, or any node ever had. */
+  isRegistered(workflow: string): Promise<boolean>
   /** A timer of a live or suspended run was written. */
   timerWritten(dueAt: Date): void
   /** The claim was given up; `rung`: the doorbell is set. */

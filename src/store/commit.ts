@@ -134,6 +134,12 @@ function writeAll(database: Database, commits: readonly Commit[]): Promise<Passe
         ${m.messageId}::text[], ${m.kind}::text[], ${m.name}::text[], ${m.payload}::text[], ${m.detail}::text[]
       ) as m (n, i, region, partition, execution_id, message_id, kind, name, payload, detail)
       join held as h on h.n = m.n
+      -- A parent's word counts with its own children only: an id may have become somebody else's.
+      where m.kind = 'child' or exists (
+        select 1 from ${tables.executions} as c
+        where c.region = m.region and c.partition = m.partition and c.execution_id = m.execution_id
+          and c.parent_id = m.name
+      )
     ), moves as (
       select x.n, x.region, x.partition, x.execution_id, x.node_id, x.epoch, x.act, x.version, x.status,
         x.ready_in_ms, x.note, x.workflow_version, x.attributes, 0::int8 as messages, false as forced

@@ -4,9 +4,12 @@
 import type postgres from 'postgres'
 import type { NewEvent } from '../core/event.js'
 import { type ClosedStatus, type ExecutionKey } from '../core/execution.js'
+import { type NewMessage, unanswered } from '../core/message.js'
 import { readExecutions } from './executions.js'
+import { slices } from './keys.js'
 import { type RetryPolicy, withRetry } from './retry.js'
 import type { Home } from './rows.js'
+import { insertMessages } from './signals.js'
 import type { RestartRow, StartOutcome } from './store.js'
 import type { Database } from './tables.js'
 import { transaction } from './transaction.js'
@@ -14,7 +17,9 @@ import {
   appendEvents,
   closeRow,
   deleteExecution,
+  discardUnread,
   lockExecution,
+  readChildren,
   readEventText,
   reopenRow,
   requireEvent,
@@ -48,6 +53,7 @@ export function terminate(
         const child = { key, run: row.run, status: closingStatus(event), payload: event.payload ?? null }
         await tellParent(database, child, row.parent)
       }
+      await tellChildren(database, { key, ...row })
       return 'terminated'
     }),
   )
@@ -78,7 +84,9 @@ export function restart(
           const child = { key: row.key, run: current.run, status, payload: close.payload ?? null }
           await tellParent(database, child, current.parent)
         }
+        await tellChildren(database, { key: row.key, ...current })
       }
+      await discardUnread(database, row.key, { answer: unanswered(row.key.executionId).payload })
       const started = row.startAt === undefined ? row.event : { ...row.event, dueAt: row.startAt }
       await appendEvents(database, row.key, { expectedVersion: version, events: [started] })
       await reopenRow(database, row, version + 1)
@@ -115,6 +123,8 @@ export function resume(
       }
       await appendEvents(database, key, { expectedVersion: row.lastVersion, events: [event] })
       await resumeRow(database, key, row.lastVersion + 1)
+      // Asked for more than once, it is paused once.
+      await discardUnread(database, key, { kind: 'pause' })
       return 'resumed'
     }),
   )
@@ -133,6 +143,31 @@ export function remove(context: SingleContext, key: ExecutionKey): Promise<'remo
     }),
   )
 }
+
+/** The open children of a run that is ended from outside, by the policies with which they were begun. */
+async function tellChildren(
+  database: Database,
+  parent: { readonly key: ExecutionKey; readonly run: number; readonly runVersion: number },
+): Promise<void> {
+  const { executionId } = parent.key
+  const messages: NewMessage[] = []
+  for (const child of await readChildren(database, parent.key, parent)) {
+    const { closePolicy }: Record<string, unknown> = Object(JSON.parse(child.detail ?? '{}'))
+    if (closePolicy !== 'terminate' && closePolicy !== 'cancel') continue
+    messages.push({
+      key: child.key,
+      messageId: `parent:${executionId}:${parent.run}`,
+      kind: closePolicy,
+      name: executionId,
+      payload: JSON.stringify(`its parent "${executionId}" closed`),
+    })
+  }
+  for (const slice of slices(messages, MESSAGES_MAX)) await insertMessages(database, slice, INBOX_MAX)
+}
+
+const MESSAGES_MAX = 1_000
+/** What executions tell each other is never refused. */
+const INBOX_MAX = 2 ** 31 - 1
 
 function inTransaction<T>(context: SingleContext, work: (database: Database) => Promise<T>): Promise<T> {
   return transaction(context.pool, (sql) => work({ sql, tables: context.database.tables }))

@@ -14,6 +14,7 @@ import type { Database } from './tables.js'
 export interface Locked {
   readonly status: string
   readonly run: number
+  readonly runVersion: number
   readonly isClosed: boolean
   readonly claimedBy: string | null
   readonly claimEpoch: number
@@ -26,6 +27,7 @@ export interface Locked {
 interface RawLocked {
   readonly status: string
   readonly run: number
+  readonly run_version: number
   readonly is_closed: boolean
   readonly claimed_by: string | null
   readonly claim_epoch: number
@@ -44,7 +46,7 @@ export async function lockExecution(
 ): Promise<Locked | null> {
   const { sql, tables } = database
   const [row] = await sql<RawLocked[]>`
-    select e.status, e.run, e.closed_at is not null as is_closed, e.claimed_by, e.claim_epoch, e.start_id,
+    select e.status, e.run, e.run_version, e.closed_at is not null as is_closed, e.claimed_by, e.claim_epoch, e.start_id,
       e.parent_id, e.parent_seq, e.parent_run, date_trunc('milliseconds', now()) as at
     from ${tables.executions} as e
     where ${isExecution(database, key)}
@@ -57,6 +59,7 @@ export async function lockExecution(
   return {
     status: row.status,
     run: row.run,
+    runVersion: row.run_version,
     isClosed: row.is_closed,
     claimedBy: row.claimed_by,
     claimEpoch: row.claim_epoch,
@@ -145,6 +148,47 @@ export async function tellParent(
 
 function childMessageId(child: { readonly key: ExecutionKey; readonly run: number }): string {
   return `child:${child.key.executionId}:${child.run}`
+}
+
+/**
+ * The children of a run that are open, with what was recorded of each when it was begun.
+ * Indexes: executions_children, the children of one parent; events_pkey, the events of its run.
+ */
+export async function readChildren(
+  { sql, tables }: Database,
+  key: ExecutionKey,
+  of: { readonly run: number; readonly runVersion: number },
+): Promise<{ readonly key: ExecutionKey; readonly detail: string | null }[]> {
+  const rows = await sql<
+    { region: string; partition: number; execution_id: string; detail: string | null }[]
+  >`
+    select c.region, c.partition, c.execution_id, h.detail
+    from ${tables.executions} as c
+    join ${tables.events} as h
+      on h.region = ${key.region}::text and h.partition = ${key.partition}::int2
+      and h.execution_id = ${key.executionId}::text and h.version >= ${of.runVersion}::int4
+      and h.type = 'child_started' and h.seq = c.parent_seq
+    where c.parent_id = ${key.executionId}::text and c.parent_run = ${of.run}::int4 and c.closed_at is null`
+  return rows.map(({ region, partition, execution_id, detail }) => ({
+    key: { region, partition, executionId: execution_id },
+    detail,
+  }))
+}
+
+/** What came for the run that ended is not for the next one. Index: signals_unread, the unread of one execution. */
+export async function discardUnread(
+  database: Database,
+  key: ExecutionKey,
+  how: { readonly kind?: string; readonly answer?: string },
+): Promise<void> {
+  const { sql, tables } = database
+  await sql`
+    update ${tables.signals} as e set
+      consumed_at = now(), payload = null,
+      answer_ok = case when e.kind in ('update', 'query') then false end,
+      answer = case when e.kind in ('update', 'query') then ${how.answer ?? null}::text end
+    where ${isExecution(database, key)} and e.consumed_at is null
+      and e.kind = coalesce(${how.kind ?? null}::text, e.kind)`
 }
 
 /** Begins a new run on the row of the last one. Index: executions_pkey, one row. */

@@ -42,9 +42,12 @@ export interface StepOptions<T> {
 export interface ChildOptions {
   /** Default: derived from the parent's id, so that a retry finds the same child. */
   readonly id?: string
-  /** Resolve with `{ executionId }` once it is started, instead of waiting for its result. */
+  /** Resolve with `{ executionId }` once it exists, instead of waiting for its result. */
   readonly detach?: boolean
-  /** What happens to it when this execution closes first; default `terminate`, for a detached one `abandon`. */
+  /**
+   * What happens to it when this run ends first, also by continuing as new; default `terminate`, for a detached one
+   * `abandon`.
+   */
   readonly closePolicy?: ParentClosePolicy
   readonly attributes?: Attributes
 }

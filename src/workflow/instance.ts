@@ -246,9 +246,7 @@ export class Instance {
       if (!this.abandoned.has(event.seq ?? -1)) this.unreached(event)
       return false
     }
-    if (pending.command.kind !== 'child' || !pending.command.detach) return false
-    const { childId } = pending.command
-    return this.settle(event, ({ resolve }) => resolve({ executionId: childId }))
+    return false
   }
 
   private startUpdate(event: Event): boolean {
