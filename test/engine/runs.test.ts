@@ -58,6 +58,7 @@ describe('a pause', () => {
     await using.client.pause(id)
     await using.client.pause(id)
     await using.client.resume(id)
+    await becomes(id, 'waiting')
     await using.client.signal(id, 'end', 'over')
     expect(await using.client.result(id)).toBe('over')
     expect((await using.types(id)).filter((type) => type === 'paused')).toHaveLength(1)
