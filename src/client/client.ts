@@ -13,12 +13,18 @@ export interface StartOptions {
   readonly id?: string
   /** What to do when the id is taken; default `return-existing`. */
   readonly idPolicy?: IdPolicy
-  /** Idempotency key of this start: a retry with the same key finds the execution it made. Default: random per call. */
+  /**
+   * Idempotency key of this start: a retry with the same key finds the execution it made, also when it was given no
+   * id. Default: random per call.
+   */
   readonly startId?: string
   /** Start later: after this long, or at this instant. */
   readonly startAfter?: Duration | Date
   readonly attributes?: Attributes
-  /** Start inside the caller's own transaction on the same database: it exists if and when that commits. */
+  /**
+   * Start inside the caller's own transaction on the same database: it exists if and when that commits. Errors of
+   * the database are passed on as they are, so that the caller's own retries see them.
+   */
   readonly transaction?: TransactionSql
 }
 
@@ -78,7 +84,7 @@ export interface ListFilter {
   readonly startedBefore?: Date
   readonly parentId?: string
   readonly attributes?: Attributes
-  /** 1 to 1,000; default 100. */
+  /** 1 to 1,000; default 100. Others are refused with INVALID_ARGUMENT. */
   readonly limit?: number
   readonly cursor?: string
 }
@@ -116,7 +122,10 @@ export interface Client {
    */
   start<I, O>(workflow: Workflow<I, O>, input: NoInfer<I>, options?: StartOptions): Promise<Handle<O>>
   start(workflow: string, input?: unknown, options?: StartOptions): Promise<Handle>
-  /** Up to 10,000 in one call, policy `return-existing`; either all inputs are valid or nothing starts. */
+  /**
+   * Up to 10,000 in one call, policy `return-existing`; either all inputs are valid or nothing starts. They are
+   * written in several statements: when one fails, the call throws and may be repeated with the same ids or start ids.
+   */
   startMany(requests: readonly StartRequest[]): Promise<Handle[]>
   /** @throws EXECUTION_NOT_FOUND */
   get(executionId: string): Promise<ExecutionDetails>
@@ -144,16 +153,19 @@ export interface Client {
     args?: unknown,
     options?: { readonly timeout?: Duration },
   ): Promise<unknown>
-  /** A message that is validated and answered. @throws UPDATE_REJECTED | UPDATE_TIMEOUT */
+  /**
+   * A message that is validated and answered; a retry with the same `updateId` gets the same answer.
+   * @throws UPDATE_REJECTED | UPDATE_TIMEOUT (it stays queued) | EXECUTION_CLOSED
+   */
   update(
     executionId: string,
     name: string,
     payload?: unknown,
     options?: { readonly updateId?: string; readonly timeout?: Duration },
   ): Promise<unknown>
-  /** Requests cancellation: an error at the await point; clean-up steps run. */
+  /** Requests cancellation: an error at the await point; clean-up steps run. @throws EXECUTION_CLOSED unless canceled */
   cancel(executionId: string, reason?: string): Promise<void>
-  /** Ends it at once, whatever its code would say. */
+  /** Ends it at once, whatever its code would say. @throws EXECUTION_CLOSED unless terminated */
   terminate(executionId: string, reason?: string): Promise<void>
   pause(executionId: string): Promise<void>
   /** From paused. */

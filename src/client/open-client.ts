@@ -1,6 +1,6 @@
 // A client for processes that host no workflows.
 
-import { DEFAULT_LIMITS, type Limits } from '../core/limits.js'
+import { resolveLimits, type Limits } from '../core/limits.js'
 import { silentLogger, systemClock, type Logger } from '../core/ports.js'
 import { openStore } from '../store/open.js'
 import type { OpenStoreOptions } from '../store/store.js'
@@ -26,7 +26,7 @@ export async function createClient(options: {
   )
   return new StoreClient({
     store,
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    limits: resolveLimits(options.limits),
     clock: systemClock,
     log: options.log ?? silentLogger,
     onClose: () => store.close(),

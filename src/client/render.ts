@@ -31,6 +31,11 @@ export function historyEvent(event: Event): HistoryEvent {
   }
 }
 
+/** A reason as a person gave it. */
+export function reasonOf(value: unknown): string {
+  return typeof value === 'string' ? value : 'no reason given'
+}
+
 function parsed(text: string): unknown {
   return JSON.parse(text)
 }

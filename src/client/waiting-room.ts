@@ -36,6 +36,8 @@ export class WaitingRoom<K, R> {
   private readonly entries = new Map<string, Entry<K, R>>()
   private readonly loop: Loop
   private isStarted = false
+  private isStopped = false
+  private waiting = 0
 
   constructor(options: WaitingRoomOptions<K, R>) {
     this.options = options
@@ -54,14 +56,13 @@ export class WaitingRoom<K, R> {
     options: { timeoutMs: number; firstMs: number; signal?: AbortSignal; onTimeout: () => Error },
   ): Promise<R> {
     if (options.signal?.aborted === true) return Promise.reject(options.signal.reason)
-    if (this.entries.size >= this.options.waitersMax) {
+    if (this.isStopped) return Promise.reject(stopped())
+    if (this.waiting >= this.options.waitersMax) {
       return Promise.reject(
         new CerebelumError(
           'TOO_MANY',
-          `Over ${this.options.waitersMax} waiters in this process (limit waitersMax). Wait for fewer at once.`,
-          {
-            limit: 'waitersMax',
-          },
+          `Over ${this.options.waitersMax} calls of this client wait already (limit waitersMax). Wait for fewer at once.`,
+          { limit: 'waitersMax', retryAfterMs: 1_000 },
         ),
       )
     }
@@ -77,7 +78,7 @@ export class WaitingRoom<K, R> {
       const leave = (): void => {
         cancel()
         options.signal?.removeEventListener('abort', onAbort)
-        entry.waiters.delete(waiter)
+        if (entry.waiters.delete(waiter)) this.waiting--
         if (entry.waiters.size === 0 && this.entries.get(id) === entry) this.entries.delete(id)
       }
       const waiter: Waiter<R> = {
@@ -94,6 +95,7 @@ export class WaitingRoom<K, R> {
       const onAbort = (): void => waiter.reject(options.signal?.reason)
       options.signal?.addEventListener('abort', onAbort, { once: true })
       entry.waiters.add(waiter)
+      this.waiting++
       this.ensureLoop(options.firstMs === 0 || this.entries.size === 1)
     })
   }
@@ -117,13 +119,10 @@ export class WaitingRoom<K, R> {
   }
 
   async stop(): Promise<void> {
-    await this.loop.stop()
-    const error = new CerebelumError(
-      'ENGINE_STOPPED',
-      'This client was closed while somebody waited. What was waited for goes on; ask again.',
-    )
+    this.isStopped = true
     for (const entry of Array.from(this.entries.values()))
-      for (const waiter of Array.from(entry.waiters)) waiter.reject(error)
+      for (const waiter of Array.from(entry.waiters)) waiter.reject(stopped())
+    await this.loop.stop()
   }
 
   private ensureLoop(poke: boolean): void {
@@ -150,4 +149,11 @@ export class WaitingRoom<K, R> {
     }
     return this.entries.size === 0 ? 60_000 : FIRST_MS
   }
+}
+
+function stopped(): CerebelumError {
+  return new CerebelumError(
+    'ENGINE_STOPPED',
+    'This client was closed while somebody waited. What was waited for goes on; ask again with another client.',
+  )
 }

@@ -16,7 +16,7 @@ const MARK = '{"$devalue":'
  */
 export function encode(value: unknown, what: string, bytesMax: number): string | undefined {
   if (value === undefined) return undefined
-  const text = isPlain(value, 0) ? JSON.stringify(value) : encodeRich(value, what)
+  const text = toText(value, what, bytesMax)
   // Length in UTF-16 units bounds the bytes from below; counting bytes costs a pass, so only near the bound.
   if (text.length * 3 > bytesMax) {
     const bytes = Buffer.byteLength(text)
@@ -46,11 +46,21 @@ export function decode(text: string | null | undefined): unknown {
   }
 }
 
-function encodeRich(value: unknown, what: string): string {
+/** The same where there has to be a text: an answer, even if it is `undefined`. */
+export function encodeAnswer(value: unknown, what: string, bytesMax: number): string {
+  return encode(value, what, bytesMax) ?? UNDEFINED
+}
+
+/** `undefined` as devalue writes it. */
+const UNDEFINED = `${MARK}-1}`
+
+function toText(value: unknown, what: string, bytesMax: number): string {
   try {
+    if (isPlain(value, { nodesLeft: bytesMax, depth: 0 })) return JSON.stringify(value)
     return `${MARK}${stringify(value, reducers)}}`
   } catch (cause) {
-    const path = cause instanceof Error && 'path' in cause ? ` at ${String(cause.path)}` : ''
+    const path =
+      cause instanceof Error && 'path' in cause && cause.path !== '' ? ` at ${String(cause.path)}` : ''
     throw new CerebelumError(
       'UNSERIALIZABLE',
       `The ${what} holds a value${path} that cannot be stored (${cause instanceof Error ? cause.message : String(cause)}). ` +
@@ -62,8 +72,15 @@ function encodeRich(value: unknown, what: string): string {
 
 const DEPTH_MAX = 64
 
+interface Walk {
+  /** Every node is at least a byte of text: with more of them than bytes allowed it is too large, or one that shares
+   *  parts or holds cycles, which a walk as a tree would never end. */
+  nodesLeft: number
+  depth: number
+}
+
 /** Whether JSON.parse(JSON.stringify(value)) is the same value. */
-function isPlain(value: unknown, depth: number): boolean {
+function isPlain(value: unknown, walk: Walk): boolean {
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -76,17 +93,26 @@ function isPlain(value: unknown, depth: number): boolean {
       return false
   }
   if (value === null) return true
-  if (depth > DEPTH_MAX) return false
-  if (Array.isArray(value)) {
-    for (let index = 0; index < value.length; index++) {
-      if (!isPlain(value[index], depth + 1)) return false
-    }
-    return Object.keys(value).length === value.length
+  walk.nodesLeft--
+  if (walk.nodesLeft < 0 || walk.depth > DEPTH_MAX) return false
+  walk.depth++
+  const plain = Array.isArray(value) ? isPlainArray(value, walk) : isPlainObject(value, walk)
+  walk.depth--
+  return plain
+}
+
+function isPlainArray(value: readonly unknown[], walk: Walk): boolean {
+  for (let index = 0; index < value.length; index++) {
+    if (!isPlain(value[index], walk)) return false
   }
+  return Object.keys(value).length === value.length
+}
+
+function isPlainObject(value: object, walk: Walk): boolean {
   if (Object.getPrototypeOf(value) !== Object.prototype) return false
   if (Object.getOwnPropertySymbols(value).length > 0) return false
   for (const [key, entry] of Object.entries(value)) {
-    if (key === '$devalue' || key === '__proto__' || !isPlain(entry, depth + 1)) return false
+    if (key === '$devalue' || key === '__proto__' || !isPlain(entry, walk)) return false
   }
   return true
 }

@@ -6,8 +6,10 @@ import { CerebelumError } from './errors.js'
 /** A number of milliseconds, or a text such as "250ms", "30s", "7 days", "1y". */
 export type Duration = number | string
 
-/** Ten thousand years: beyond what a timestamp of either database holds comfortably is refused. */
-const DURATION_MS_MAX = 10_000 * 365 * 86_400_000
+/** Five thousand years: from any now of ours, that ends before the last year that a timestamp is written with. */
+const DURATION_MS_MAX = 5_000 * 365 * 86_400_000
+const INSTANT_MIN_MS = -62_135_596_800_000 // 0001-01-01
+const INSTANT_MAX_MS = 253_402_300_799_999 // 9999-12-31: later years are written differently here and there
 
 /** Milliseconds of a duration. @throws CerebelumError INVALID_DURATION */
 export function durationMs(duration: Duration, what: string): number {
@@ -19,6 +21,17 @@ export function durationMs(duration: Duration, what: string): number {
     )
   }
   return value
+}
+
+/** An instant that both databases and JavaScript write alike. @throws CerebelumError INVALID_DURATION */
+export function checkInstant(instant: unknown, what: string): Date {
+  const ms = instant instanceof Date ? instant.getTime() : Number.NaN
+  if (instant instanceof Date && ms >= INSTANT_MIN_MS && ms <= INSTANT_MAX_MS) return instant
+  const found = Number.isNaN(ms) ? 'no valid Date' : new Date(ms).toISOString()
+  throw new CerebelumError(
+    'INVALID_DURATION',
+    `The ${what} is ${found}. Give a valid Date of the years 1 to 9999.`,
+  )
 }
 
 function parse(text: string): number | undefined {

@@ -68,5 +68,7 @@ export interface StartedDetail {
   readonly run: number
   readonly parentId?: string
   readonly startAt?: string
+  /** The starter did not have the workflow: whoever runs it checks the input. */
+  readonly unchecked?: true
   readonly attributes?: Readonly<Record<string, string | number | boolean | null>>
 }

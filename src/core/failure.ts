@@ -18,6 +18,10 @@ export interface Failure {
 const STACK_CHARACTERS_MAX = 4_000
 const MESSAGE_CHARACTERS_MAX = 10_000
 const CAUSES_MAX = 10
+/** Own data of an error: enough to tell what happened, never a way around the limit of payloads. */
+const DETAILS_MAX = 50
+const DETAIL_CHARACTERS_MAX = 1_000
+const TYPE_CHARACTERS_MAX = 200
 
 /** Thrown by a step that should not be tried again whatever its retry policy says. */
 export class NonRetryableError extends Error {
@@ -43,28 +47,16 @@ export function toFailure(
   depth = 0,
 ): Failure {
   if (!(error instanceof Error)) {
-    return { type: 'Thrown', message: safeString(error).slice(0, MESSAGE_CHARACTERS_MAX), ...where }
+    return { type: 'Thrown', message: textOf(error).slice(0, MESSAGE_CHARACTERS_MAX), ...where }
   }
-  const own: Record<string, unknown> = {}
-  for (const [key, value] of Object.entries(error)) {
-    if (key === 'name' || key === 'code' || key === 'details' || key === 'retryable' || key === 'cause')
-      continue
-    if (
-      value === null ||
-      typeof value === 'string' ||
-      typeof value === 'number' ||
-      typeof value === 'boolean'
-    ) {
-      own[key] = value
-    }
-  }
-  const details = error instanceof CerebelumError ? scalars(error.details) : own
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  const details = scalars(error instanceof CerebelumError ? error.details : ownData(error))
+  const code =
+    'code' in error && typeof error.code === 'string' ? error.code.slice(0, TYPE_CHARACTERS_MAX) : undefined
   const known = 'step' in error && typeof error.step === 'string' && where.step === undefined
   return {
-    type: error.name || error.constructor.name,
-    message: error.message.slice(0, MESSAGE_CHARACTERS_MAX),
-    ...(error.stack === undefined ? {} : { stack: error.stack.slice(0, STACK_CHARACTERS_MAX) }),
+    type: textOf(error.name || error.constructor.name).slice(0, TYPE_CHARACTERS_MAX),
+    message: textOf(error.message).slice(0, MESSAGE_CHARACTERS_MAX),
+    ...(error.stack === undefined ? {} : { stack: textOf(error.stack).slice(0, STACK_CHARACTERS_MAX) }),
     ...(code === undefined ? {} : { code }),
     ...(Object.keys(details).length === 0 ? {} : { details }),
     ...(error.cause === undefined || depth >= CAUSES_MAX
@@ -119,17 +111,28 @@ export function isFailure(value: unknown): value is Failure {
   )
 }
 
-function scalars(record: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(record).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value)),
-  )
+function ownData(error: Error): Readonly<Record<string, unknown>> {
+  const told: ReadonlySet<string> = new Set(['name', 'code', 'details', 'retryable', 'cause'])
+  return Object.fromEntries(Object.entries(error).filter(([key]) => !told.has(key)))
 }
 
-function safeString(value: unknown): string {
+function scalars(record: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const entries: [string, unknown][] = []
+  for (const [key, value] of Object.entries(record)) {
+    if (entries.length >= DETAILS_MAX) break
+    if (typeof value === 'string') entries.push([key, value.slice(0, DETAIL_CHARACTERS_MAX)])
+    else if (value === null || typeof value === 'number' || typeof value === 'boolean')
+      entries.push([key, value])
+  }
+  return Object.fromEntries(entries)
+}
+
+/** Of anything: people throw and overwrite what they like, and telling about it must not fail. */
+function textOf(value: unknown): string {
   try {
     return typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
   } catch {
-    return String(value)
+    return Object.prototype.toString.call(value)
   }
 }
 

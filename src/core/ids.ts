@@ -23,8 +23,23 @@ export function newId(): string {
   return text + DIGITS[(held << (5 - bits)) & 31]
 }
 
-// eslint-disable-next-line no-control-regex
-const UNPRINTABLE = /[\u0000-\u001f\u007f\ud800-\udfff]/u
+// Control characters, line and paragraph separators, marks that turn or hide text around them, lone surrogates: an id
+// must look like what it is, in a log as in a URL.
+// oxlint-disable-next-line no-control-regex
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]/u
+
+/** What neither database's jsonb can hold. */
+const UNSTORABLE = /[\0\ud800-\udfff]/u
+
+/** Whether a text can be part of a JSON column. */
+export function isStorable(text: string): boolean {
+  return !UNSTORABLE.test(text)
+}
+
+/** The beginning of a text, never half a character of it. */
+export function cutText(text: string, charactersMax: number): string {
+  return text.slice(0, charactersMax).replace(/[\ud800-\udbff]$/, '')
+}
 
 /** @throws CerebelumError INVALID_ID */
 export function checkId(id: unknown, what: string, charactersMax: number): string {
@@ -46,21 +61,25 @@ function check(
   if (typeof value !== 'string' || value.length === 0) {
     throw new CerebelumError(
       code,
-      `The ${what} must be a text of 1 to ${max} characters, not ${typeof value}.`,
+      `The ${what} must be a text of 1 to ${max} characters, not ${value === '' ? 'an empty one' : typeof value}.`,
     )
   }
   if (value.length > max) {
     throw new CerebelumError(
       code,
-      `The ${what} "${value.slice(0, 40)}…" has ${value.length} characters, over the limit ${limit} of ${max}.`,
+      `The ${what} "${cutText(value, 40)}…" has ${value.length} characters, over the limit ${limit} of ${max}.`,
       { limit },
     )
   }
   if (UNPRINTABLE.test(value) || value.trim() !== value) {
     throw new CerebelumError(
       code,
-      `The ${what} ${JSON.stringify(value.slice(0, 40))} has control characters or outer spaces. Use printable ones.`,
+      `The ${what} ${JSON.stringify(cutText(value, 40))} has control characters or outer spaces. Use printable ones.`,
     )
+  }
+  // Every URL parser takes them out of a path, encoded or not.
+  if (value === '.' || value === '..') {
+    throw new CerebelumError(code, `The ${what} "${value}" cannot be part of a URL. Use another one.`)
   }
   return value
 }

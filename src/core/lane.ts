@@ -17,10 +17,14 @@ export interface LaneOptions<T, R> {
   readonly batchMax: number
   /** Items waiting; more are refused with OVERLOADED. */
   readonly queueMax: number
+  /** What an item weighs, and how much may wait; default: nothing is weighed. */
+  readonly sizeOf?: (item: T) => number
+  readonly bytesMax?: number
 }
 
 export class Lane<T, R> {
   private queue: Entry<T, R>[] = []
+  private bytes = 0
   private writing: Promise<void> | undefined
   private readonly options: LaneOptions<T, R>
 
@@ -34,21 +38,15 @@ export class Lane<T, R> {
 
   /** @throws CerebelumError OVERLOADED, or what the write threw */
   submit(item: T): Promise<R> {
-    if (this.queue.length >= this.options.queueMax) {
-      const { name, queueMax } = this.options
-      return Promise.reject(
-        new CerebelumError(
-          'OVERLOADED',
-          `The ${name} lane has ${queueMax} waiting writes. Try again in a moment.`,
-          {
-            limit: 'laneQueueMax',
-            retryAfterMs: 1_000,
-          },
-        ),
-      )
-    }
+    const { queueMax, bytesMax = Infinity } = this.options
+    if (this.queue.length >= queueMax)
+      return Promise.reject(this.overloaded('laneQueueMax', `${queueMax} writes`))
+    // Alone, an item is taken whatever it weighs: its own limit is for others to say.
+    if (this.queue.length > 0 && this.bytes >= bytesMax)
+      return Promise.reject(this.overloaded('laneBytesMax', `${bytesMax} bytes`))
     return new Promise((resolve, reject) => {
       this.queue.push({ item, resolve, reject })
+      this.bytes += this.weigh(item)
       this.writing ??= this.drain()
     })
   }
@@ -63,9 +61,22 @@ export class Lane<T, R> {
     await new Promise((resolve) => setImmediate(resolve))
     while (this.queue.length > 0) {
       const batch = this.queue.splice(0, this.options.batchMax)
+      for (const { item } of batch) this.bytes -= this.weigh(item)
       await this.write(batch)
     }
     this.writing = undefined
+  }
+
+  private weigh(item: T): number {
+    return this.options.sizeOf?.(item) ?? 0
+  }
+
+  private overloaded(limit: string, waiting: string): CerebelumError {
+    return new CerebelumError(
+      'OVERLOADED',
+      `The ${this.options.name} lane has ${waiting} waiting (limit ${limit}). Try again in a moment.`,
+      { limit, retryAfterMs: 1_000 },
+    )
   }
 
   private async write(batch: readonly Entry<T, R>[]): Promise<void> {

@@ -91,6 +91,7 @@ async function startChild(run: Run, command: ChildCommand): Promise<void> {
     workflowVersion,
     run: 1,
     parentId: run.executionId,
+    ...(isKnown(run, command) ? {} : { unchecked: true }),
     ...(command.attributes === undefined ? {} : { attributes: command.attributes }),
   }
   const outcome = await run.host.startChild({
@@ -225,4 +226,9 @@ function terminated(message: Message): CerebelumError {
 
 function schemaOf(run: Run, command: ChildCommand): ChildCommand['inputSchema'] {
   return command.inputSchema ?? run.host.registry.get(command.workflow)?.options.input
+}
+
+/** Whether this node has the child's workflow, and so could check its input. */
+function isKnown(run: Run, { workflow, workflowVersion }: ChildCommand): boolean {
+  return workflowVersion !== undefined || run.host.registry.get(workflow) !== undefined
 }

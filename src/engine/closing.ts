@@ -59,6 +59,7 @@ async function continueWith(run: Run, value: unknown): Promise<void> {
     workflow: definition.name,
     workflowVersion: definition.version,
     run: run.run + 1,
+    attributes: run.instance.attributes,
   }
   const started: NewEvent = {
     type: 'started',
@@ -71,13 +72,13 @@ async function continueWith(run: Run, value: unknown): Promise<void> {
   run.finish([{ type: 'continued' }, started], transition, toChildren(run))
 }
 
-export function failTooLong(run: Run): void {
-  const { historyEventsMax } = run.host.limits
+export function failTooLong(run: Run, limit: 'historyEventsMax' | 'historyBytesMax'): void {
+  const unit = limit === 'historyEventsMax' ? 'events' : 'bytes of payloads'
   const error = new CerebelumError(
     'HISTORY_TOO_LONG',
-    `The history of execution "${run.executionId}" reached the limit historyEventsMax of ${historyEventsMax} events. ` +
+    `The history of execution "${run.executionId}" went over the limit ${limit} of ${run.host.limits[limit]} ${unit}. ` +
       'Use ctx.continueAsNew in loops that go on for long.',
-    { executionId: run.executionId, limit: 'historyEventsMax' },
+    { executionId: run.executionId, limit },
   )
   run.isClosing = true
   run.abandonAll(error)

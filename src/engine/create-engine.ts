@@ -2,7 +2,7 @@
 // workflows.
 
 import { CerebelumError } from '../core/errors.js'
-import { DEFAULT_LIMITS, type Limits } from '../core/limits.js'
+import { resolveLimits, type Limits } from '../core/limits.js'
 import { silentLogger, systemClock, type Clock, type Logger } from '../core/ports.js'
 import type { Client } from '../client/client.js'
 import { StoreClient } from '../client/create-client.js'
@@ -78,8 +78,8 @@ function prepare(options: Omit<EngineOptions, 'database'>): (store: Store) => En
   const settings = check(options)
   const clock = options.clock ?? systemClock
   const log = options.log ?? silentLogger
-  const limits = { ...DEFAULT_LIMITS, ...options.limits }
-  const registry = new Registry(options.workflows)
+  const limits = resolveLimits(options.limits)
+  const registry = new Registry(options.workflows, limits)
   return (store) => {
     const node = new Node({ store, registry, limits, clock, log, release: RELEASE, ...settings })
     const client = new StoreClient({ store, limits, clock, log, host: node })

@@ -144,7 +144,7 @@ function matchUpdates(run: Run): void {
 function answerQuery(run: Run, message: Message): void {
   try {
     const value = askInstance(run, message.name, decode(message.payload))
-    run.consume(message.messageId, { ok: true, payload: run.encode(value, 'answer') ?? 'null' })
+    run.consume(message.messageId, { ok: true, payload: run.encodeAnswer(value) })
   } catch (error) {
     run.consume(message.messageId, { ok: false, payload: run.encodeFailure(error) })
   }
@@ -157,22 +157,23 @@ export function askInstance(run: Run, name: string, args: unknown): unknown {
     const known = [...run.instance.queries.keys()].join(', ') || 'none'
     throw new CerebelumError(
       'QUERY_FAILED',
-      `Execution "${run.executionId}" has no query "${name}" (it has: ${known}).`,
-      {
-        executionId: run.executionId,
-      },
+      `Execution "${run.executionId}" has no query "${name}" (it has: ${known}). Check the name.`,
+      { executionId: run.executionId },
     )
   }
   try {
-    return handler(args)
+    // A copy, as every answer from afar is one: what the asker does with it must not reach the workflow.
+    return decode(run.encodeAnswer(handler(args)))
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause)
+    const limit = cause instanceof CerebelumError ? cause.details.limit : undefined
     throw new CerebelumError(
       'QUERY_FAILED',
-      `Query "${name}" of execution "${run.executionId}" threw: ${text}.`,
+      `Query "${name}" of execution "${run.executionId}" failed: ${text}`,
       {
         executionId: run.executionId,
         cause,
+        ...(limit === undefined ? {} : { limit }),
       },
     )
   }

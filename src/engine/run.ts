@@ -2,7 +2,7 @@
 // Promises: at most one append is under way at a time; no outcome reaches the code before it is durable (invariant 2);
 // a run that lost its claim appends nothing more. It never reads or writes the database but through its host.
 
-import { encode } from '../core/codec.js'
+import { encode, encodeAnswer } from '../core/codec.js'
 import { CerebelumError } from '../core/errors.js'
 import type { Event, NewEvent } from '../core/event.js'
 import { toFailure } from '../core/failure.js'
@@ -13,6 +13,7 @@ import type { Command, Note } from '../workflow/command.js'
 import { Instance } from '../workflow/instance.js'
 import { INTENTS } from '../workflow/recorded.js'
 import type { Workflow } from '../workflow/define.js'
+import { charactersOf, divideAppend } from './append-size.js'
 import { beginChild, childRecorded, openChildren } from './children.js'
 import { beginClose, failTooLong } from './closing.js'
 import { Mailbox } from './mailbox.js'
@@ -204,6 +205,11 @@ export class Run {
     return encode(value, `${what} of execution "${this.executionId}"`, this.host.limits.payloadBytesMax)
   }
 
+  /** The same for what has to be a text. */
+  encodeAnswer(value: unknown): string {
+    return encodeAnswer(value, `answer of execution "${this.executionId}"`, this.host.limits.payloadBytesMax)
+  }
+
   encodeFailure(error: unknown, where: { step?: string; attempt?: number } = {}): string {
     const failure = toFailure(error, where)
     return encode(failure, 'failure', Infinity) ?? 'null'
@@ -242,8 +248,10 @@ export class Run {
   }
 
   abandonAll(reason: unknown): void {
-    for (const attempt of this.attempts.values()) attempt?.abandon(reason)
+    this.stepSlots.clear()
+    const attempts = [...this.attempts.values()]
     this.attempts.clear()
+    for (const attempt of attempts) attempt?.abandon(reason)
     // A transaction that waits for its turn must not hold its connection for ever; it sees that the run is gone.
     for (const wake of this.slotWaiters.splice(0)) wake(false)
   }
@@ -256,12 +264,13 @@ export class Run {
       executionId: this.key.executionId,
       run: this.run,
       log: this.host.log,
+      limits: this.host.limits,
     })
   }
 
   /** Begins what the code asked for, unless nothing new may begin here: then it is begun by the next claim. */
   private beginFresh(): void {
-    if (this.host.isDraining || this.isPausing) return
+    if (this.host.isDraining || this.isPausing || this.isClosing) return
     for (const command of this.instance.takeCommands()) {
       switch (command.kind) {
         case 'step':
@@ -317,7 +326,7 @@ export class Run {
     let payload: string
     let ok = answer.ok
     try {
-      payload = ok ? (this.encode(answer.value, 'answer') ?? 'null') : this.encodeFailure(answer.value)
+      payload = ok ? this.encodeAnswer(answer.value) : this.encodeFailure(answer.value)
     } catch (error) {
       ok = false
       payload = this.encodeFailure(error)
@@ -345,13 +354,9 @@ export class Run {
       if (this.instance.outcome.kind !== 'completed' || !waitsForRetry)
         beginClose(this, this.instance.outcome)
     }
-    if (
-      this.transition === undefined &&
-      !this.isClosing &&
-      this.eventsOfRun() > this.host.limits.historyEventsMax
-    ) {
-      failTooLong(this)
-    }
+    const exceeded = this.exceededLimit()
+    if (this.transition === undefined && !this.isClosing && exceeded !== undefined)
+      failTooLong(this, exceeded)
     if (idle && this.transition === undefined && !this.isClosing) this.maySuspend()
     if (this.transition !== undefined || this.events.length > 0 || this.consumed.length > 0) void this.flush()
   }
@@ -359,6 +364,16 @@ export class Run {
   /** Something that the code asked for, maybe without awaiting it, may not begin here: it is not the end yet. */
   private isHeldUp(): boolean {
     return (this.host.isDraining || this.isPausing) && this.instance.hasFresh
+  }
+
+  private exceededLimit(): 'historyEventsMax' | 'historyBytesMax' | undefined {
+    const { historyEventsMax, historyBytesMax } = this.host.limits
+    if (this.eventsOfRun() > historyEventsMax) return 'historyEventsMax'
+    // Counting what is queued costs a pass, so only near the bound.
+    const payloads = this.bytes - BASE_BYTES
+    if (payloads > historyBytesMax / 2 && payloads + charactersOf(this.events) > historyBytesMax)
+      return 'historyBytesMax'
+    return undefined
   }
 
   /** Only intents are queued and nothing is in flight: the code cannot go on, so the claim is given up with them. */
@@ -426,11 +441,7 @@ export class Run {
 
   private async flush(): Promise<void> {
     this.isCommitting = true
-    const { events, consumed, messages, attributes, transition } = this
-    this.events = []
-    this.consumed = []
-    this.messages = []
-    this.attributes = undefined
+    const { events, consumed, messages, attributes, transition } = this.takeAppend()
     let outcome: CommitOutcome
     try {
       outcome = await this.host.commit({
@@ -459,6 +470,21 @@ export class Run {
     if (transition !== undefined) return this.released(outcome.rung)
     this.passOn()
     this.pump()
+  }
+
+  /** What the next append holds: everything, or some of many step results while the rest waits for the one after. */
+  private takeAppend() {
+    const { now: events, later } = divideAppend(this.events)
+    if (later !== undefined) {
+      this.events = [...later]
+      return { events, consumed: [], messages: [], attributes: undefined, transition: undefined }
+    }
+    const { consumed, messages, attributes, transition } = this
+    this.events = []
+    this.consumed = []
+    this.messages = []
+    this.attributes = undefined
+    return { events, consumed, messages, attributes, transition }
   }
 
   private async deliver(events: readonly NewEvent[], at: Date): Promise<void> {

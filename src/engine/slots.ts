@@ -3,7 +3,8 @@
 
 export class Slots {
   private taken = 0
-  private readonly waiting: (() => void)[] = []
+  private waiting: (() => void)[] = []
+  private isHandingOn = false
   private readonly max: number
 
   constructor(max: number) {
@@ -12,7 +13,7 @@ export class Slots {
 
   /** Calls `begin` now, or when a slot is free; every `begin` must be followed by one `release`. */
   acquire(begin: () => void): void {
-    if (this.taken < this.max) {
+    if (this.taken < this.max && this.waiting.length === 0) {
       this.taken++
       begin()
     } else {
@@ -20,10 +21,26 @@ export class Slots {
     }
   }
 
+  /** One at a time in a loop: what begins may end at once and release, and thousands of those would end the stack. */
   release(): void {
-    const next = this.waiting.shift()
-    if (next === undefined) this.taken--
-    else next()
+    this.taken--
+    if (this.isHandingOn) return
+    this.isHandingOn = true
+    try {
+      while (this.taken < this.max) {
+        const next = this.waiting.shift()
+        if (next === undefined) break
+        this.taken++
+        next()
+      }
+    } finally {
+      this.isHandingOn = false
+    }
+  }
+
+  /** What waits is not begun any more; it needs no release. */
+  clear(): void {
+    this.waiting = []
   }
 
   get used(): number {

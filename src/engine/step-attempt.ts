@@ -1,6 +1,7 @@
 // One attempt of a step: the user's function with its time-outs, heartbeat and abort signal. It always settles: an
 // attempt that ignores its signal is given up, its late result is dropped.
 
+import { decode, encode } from '../core/codec.js'
 import { durationMs } from '../core/duration.js'
 import { CerebelumError } from '../core/errors.js'
 import type { Clock } from '../core/ports.js'
@@ -12,7 +13,9 @@ export interface AttemptOptions {
   readonly executionId: string
   readonly run: number
   readonly attempt: number
-  readonly lastHeartbeat: unknown
+  /** Encoded. */
+  readonly lastHeartbeat: string | undefined
+  readonly payloadBytesMax: number
   /** What is left of the total time-out, if there is one. */
   readonly remainingMs: number | undefined
   readonly clock: Clock
@@ -26,7 +29,8 @@ export type AttemptResult =
   | { readonly ok: false; readonly error: unknown; readonly final: boolean }
 
 export class Attempt implements StepContext {
-  lastHeartbeatGiven: unknown
+  /** Encoded at once: what the step does with its details afterwards must not change what is kept. */
+  heartbeatGiven: string | undefined
   private readonly options: AttemptOptions
   private controller: AbortController | undefined
   private cancels: (() => void)[] = []
@@ -35,7 +39,7 @@ export class Attempt implements StepContext {
 
   constructor(options: AttemptOptions) {
     this.options = options
-    this.lastHeartbeatGiven = options.lastHeartbeat
+    this.heartbeatGiven = options.lastHeartbeat
   }
 
   /** Runs the function; `settled` is called exactly once, unless the attempt is abandoned. */
@@ -65,7 +69,7 @@ export class Attempt implements StepContext {
 
   /** Aborts and never settles. */
   abandon(reason: unknown): void {
-    this.finish()
+    if (!this.done) this.finish()
     this.abort(reason)
   }
 
@@ -82,14 +86,16 @@ export class Attempt implements StepContext {
     return `${this.options.executionId}:${this.options.run}:${this.options.command.seq}`
   }
   get lastHeartbeat(): unknown {
-    return this.options.lastHeartbeat
+    return decode(this.options.lastHeartbeat)
   }
   // Made on first use: most steps never look at it.
   get signal(): AbortSignal {
     return this.ensureController().signal
   }
   heartbeat(details?: unknown): void {
-    if (details !== undefined) this.lastHeartbeatGiven = details
+    const { payloadBytesMax } = this.options
+    if (details !== undefined)
+      this.heartbeatGiven = encode(details, `heartbeat of step "${this.name}"`, payloadBytesMax)
     this.watchHeartbeat?.()
   }
 

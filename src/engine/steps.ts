@@ -17,12 +17,13 @@ interface Progress {
   readonly attempt: number
   /** Monotonic time at which the first attempt began, moved back by what earlier processes spent. */
   readonly begunMs: number
-  readonly lastHeartbeat: unknown
+  /** Encoded. */
+  readonly lastHeartbeat: string | undefined
 }
 
 interface RetryDetail {
   readonly elapsedMs: number
-  readonly heartbeat?: unknown
+  readonly heartbeat?: string
 }
 
 export function beginStep(run: Run, command: StepCommand): void {
@@ -54,9 +55,10 @@ function runAttempt(run: Run, command: StepCommand, progress: Progress): void {
 }
 
 function begin(run: Run, command: StepCommand, progress: Progress): void {
-  if (run.state !== 'live' || !run.host.isTrusted()) {
+  const isWanted = run.state === 'live' && !run.isClosing
+  if (!isWanted || !run.host.isTrusted()) {
     release(run)
-    if (run.state === 'live') run.drop('lost')
+    if (isWanted) run.drop('lost')
     return
   }
   const attempt = new Attempt({
@@ -66,6 +68,7 @@ function begin(run: Run, command: StepCommand, progress: Progress): void {
     attempt: progress.attempt,
     lastHeartbeat: progress.lastHeartbeat,
     remainingMs: remainingMs(run, command, progress),
+    payloadBytesMax: run.host.limits.payloadBytesMax,
     clock: run.host.clock,
     ended: () => release(run),
     settled: (result) => ended(run, command, progress, attempt, result),
@@ -115,7 +118,7 @@ function ended(
   const waitMs = retryWaitMs(policy, progress.attempt, randomFraction())
   const left = remainingMs(run, command, progress)
   if (left !== undefined && waitMs >= left) return fail(run, command, progress, result.error)
-  const next = { ...progress, attempt: progress.attempt + 1, lastHeartbeat: attempt.lastHeartbeatGiven }
+  const next = { ...progress, attempt: progress.attempt + 1, lastHeartbeat: attempt.heartbeatGiven }
   if (waitMs <= MEMORY_WAIT_MS && !run.host.isDraining) {
     run.attempts.set(seq, undefined)
     run.host.clock.after(waitMs, () => {
@@ -130,7 +133,7 @@ function ended(
     name,
     attempt: progress.attempt,
     payload: run.encodeFailure(result.error, { step: name, attempt: progress.attempt }),
-    detail: detailOf(run, elapsedMs, attempt.lastHeartbeatGiven),
+    detail: detailOf(elapsedMs, attempt.heartbeatGiven),
     // Whole: the database and this process must not round it to two instants.
     delayMs: Math.ceil(waitMs),
   })
@@ -160,14 +163,9 @@ function remainingMs(run: Run, command: StepCommand, progress: Progress): number
   return durationMs(totalTimeout, 'total time-out') - (run.host.clock.monotonicMs() - progress.begunMs)
 }
 
-function detailOf(run: Run, elapsedMs: number, heartbeat: unknown): string {
-  try {
-    const text = JSON.stringify({ elapsedMs, heartbeat } satisfies RetryDetail)
-    if (text.length <= run.host.limits.payloadBytesMax) return text
-  } catch {
-    // Heartbeat details that cannot be written are a convenience lost, not a failed step.
-  }
-  return JSON.stringify({ elapsedMs } satisfies RetryDetail)
+function detailOf(elapsedMs: number, heartbeat: string | undefined): string {
+  const detail: RetryDetail = { elapsedMs, ...(heartbeat === undefined ? {} : { heartbeat }) }
+  return JSON.stringify(detail)
 }
 
 function readDetail(text: string | undefined): RetryDetail {
@@ -175,7 +173,7 @@ function readDetail(text: string | undefined): RetryDetail {
   if (typeof parsed !== 'object' || parsed === null || !('elapsedMs' in parsed)) return { elapsedMs: 0 }
   return {
     elapsedMs: Number(parsed.elapsedMs),
-    ...('heartbeat' in parsed ? { heartbeat: parsed.heartbeat } : {}),
+    ...('heartbeat' in parsed && typeof parsed.heartbeat === 'string' ? { heartbeat: parsed.heartbeat } : {}),
   }
 }
 
@@ -190,7 +188,7 @@ async function transact(run: Run, command: TransactionCommand): Promise<void> {
   let holds = false
   let event: NewEvent | undefined
   try {
-    if (run.state !== 'live') return
+    if (run.state !== 'live' || run.isClosing) return
     if (!run.host.isTrusted()) return run.drop('lost')
     const { outcome } = await run.host.store.transact({
       key: run.key,
@@ -210,7 +208,7 @@ async function transact(run: Run, command: TransactionCommand): Promise<void> {
       },
       lock: async () => {
         if (!holds) holds = await run.acquireAppend()
-        if (!holds || run.state !== 'live')
+        if (!holds || run.state !== 'live' || run.isClosing)
           throw new CerebelumError(
             'CONFLICT',
             `Execution "${run.executionId}" no longer waits for transaction "${name}".`,

@@ -7,7 +7,7 @@ import { errorCode } from '../core/errors.js'
 import { isClosed, type ClosedStatus } from '../core/execution.js'
 import { toFailure } from '../core/failure.js'
 import { parse, parseQuery, readJson } from './body.js'
-import { idOfKey, readIdempotencyKey } from './idempotency.js'
+import { readIdempotencyKey } from './idempotency.js'
 import { pathParameter, type Route } from './route.js'
 import * as schemas from './schemas.js'
 import { toJson } from './to-json.js'
@@ -35,8 +35,7 @@ async function start(c: Context, { client, prefix }: ExecutionRoutesOptions): Pr
   parseQuery(c, schemas.noQuery)
   const startId = readIdempotencyKey(c)
   const { workflow, input, ...rest } = parse(schemas.startBody, await readJson(c), 'body')
-  const options: StartOptions =
-    startId === undefined ? rest : { id: idOfKey(workflow, startId), ...rest, startId }
+  const options: StartOptions = startId === undefined ? rest : { ...rest, startId }
   const { executionId, created } = await client.start(workflow, input, options)
   const location = `${prefix}/executions/${encodeURIComponent(executionId)}`
   return c.json({ executionId, created }, created ? 201 : 200, { Location: location })

@@ -1,7 +1,6 @@
 // The Idempotency-Key header: the caller's name for one request, so that it may be sent again blindly. Quotes, as
 // the header's draft standard wants them, and bare text, as most clients send it, mean the same key.
 
-import { createHash } from 'node:crypto'
 import type { Context } from 'hono'
 import { parse } from './body.js'
 import * as schemas from './schemas.js'
@@ -11,9 +10,4 @@ export function readIdempotencyKey(c: Context): string | undefined {
   if (header === undefined) return undefined
   const quoted = /^"(.*)"$/.exec(header)
   return parse(schemas.idempotencyKey, quoted?.[1] ?? header, 'Idempotency-Key header')
-}
-
-/** The execution id of a start that has a key and no id: the same for every retry, on every node. */
-export function idOfKey(workflow: string, key: string): string {
-  return createHash('sha256').update(`${workflow}\n${key}`).digest('hex').slice(0, 32)
 }

@@ -23,7 +23,7 @@ import type { Home } from './rows.js'
 import { sendMessages } from './send.js'
 import { readPartitionCount } from './settings.js'
 import { readAnswers, readInboxes } from './signals.js'
-import { remove, restart, resume, terminate } from './single.js'
+import { remove, restart, restartWithin, resume, terminate } from './single.js'
 import { startExecutions, startWithin } from './starts.js'
 import type { OpenStoreOptions, PartitionRow, Store } from './store.js'
 import { type Database, tablesOf } from './tables.js'
@@ -126,6 +126,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
       retried('sweepStranded', () => sweepStranded(database, partitions, limit)),
 
     restart: (row) => restart(context, row),
+    restartWithin: (sql, row) => restartWithin(context, sql, row),
     terminate: (key, event) => terminate(context, key, event),
     resume: (key, event) => resume(context, key, event),
     remove: (key) => remove(context, key),

@@ -1,7 +1,7 @@
 // `Store.sendMessages`: in bounded statements, with what only the caller of several messages can get wrong taken out
 // first (the same message twice), and with what an unknown outcome leaves open.
 
-import type { NewMessage } from '../core/message.js'
+import type { MessageKind, NewMessage } from '../core/message.js'
 import { slices } from './keys.js'
 import { type Attempt, type RetryPolicy, withRetry } from './retry.js'
 import { insertMessages } from './signals.js'
@@ -15,14 +15,22 @@ export async function sendMessages(
 ): Promise<MessageOutcome[]> {
   const outcomes: MessageOutcome[] = options.messages.map(() => 'duplicate')
   const firsts = firstOfEach(options.messages)
-  for (const slice of slices(firsts, MESSAGES_MAX)) {
+  const slicesOf = (isControl: boolean): (typeof firsts)[] =>
+    slices(
+      firsts.filter(({ message }) => CONTROLS.has(message.kind) === isControl),
+      MESSAGES_MAX,
+    )
+  const send = async (slice: typeof firsts, inboxMax: number): Promise<void> => {
     const messages = slice.map(({ message }) => message)
     const found = await withRetry(policy, 'sendMessages', async (attempt) => {
-      const results = await insertMessages(database, messages, options.inboxMax)
+      const results = await insertMessages(database, messages, inboxMax)
       return results.map((outcome) => settled(outcome, attempt))
     })
     for (const [i, { n }] of slice.entries()) outcomes[n] = found[i] ?? 'not_found'
   }
+  for (const slice of slicesOf(false)) await send(slice, options.inboxMax)
+  for (const slice of slicesOf(true))
+    await send(slice, Math.min(options.inboxMax + CONTROL_ROOM, POSITION_MAX))
   // A repeated message shares the fate of its first; only an accepted first makes it a duplicate.
   const fates = new Map(firsts.map(({ message, n }) => [identityOf(message), { n, outcome: outcomes[n] }]))
   return options.messages.map((message, n) => {
@@ -54,3 +62,7 @@ function identityOf(message: NewMessage): string {
 }
 
 const MESSAGES_MAX = 1_000
+/** What must reach an execution even when others have filled its inbox; their own room is bounded too. */
+const CONTROLS: ReadonlySet<MessageKind> = new Set<MessageKind>(['cancel', 'pause', 'terminate'])
+const CONTROL_ROOM = 1_000
+const POSITION_MAX = 2 ** 31 - 1

@@ -10,7 +10,7 @@ import { slices } from './keys.js'
 import { type RetryPolicy, withRetry } from './retry.js'
 import type { Home } from './rows.js'
 import { insertMessages } from './signals.js'
-import type { RestartRow, StartOutcome } from './store.js'
+import type { RestartRow, StartOutcome, TransactionSql } from './store.js'
 import type { Database } from './tables.js'
 import { transaction } from './transaction.js'
 import {
@@ -64,35 +64,51 @@ export function restart(
   row: RestartRow,
 ): Promise<StartOutcome | { readonly kind: 'conflict' }> {
   return withRetry(context.policy, 'restart', ({ doubtful }) =>
-    inTransaction(context, async (database) => {
-      const current = await lockExecution(database, row.key, context.home)
-      if (current === null) return { kind: 'conflict' }
-      if (current.run !== row.expectedRun) {
-        const isOurs =
-          current.run === row.expectedRun + 1 &&
-          current.startId === row.startId &&
-          (row.startId !== null || doubtful)
-        return isOurs ? restarted(database, row) : { kind: 'conflict' }
-      }
-      let version = current.lastVersion
-      if (!current.isClosed) {
-        const close = requireEvent(row.close, row.key.executionId)
-        await appendEvents(database, row.key, { expectedVersion: version, events: [close] })
-        version += 1
-        if (current.parent !== null) {
-          const status = closingStatus(close)
-          const child = { key: row.key, run: current.run, status, payload: close.payload ?? null }
-          await tellParent(database, child, current.parent)
-        }
-        await tellChildren(database, { key: row.key, ...current })
-      }
-      await discardUnread(database, row.key, { answer: unanswered(row.key.executionId).payload })
-      const started = row.startAt === undefined ? row.event : { ...row.event, dueAt: row.startAt }
-      await appendEvents(database, row.key, { expectedVersion: version, events: [started] })
-      await reopenRow(database, row, version + 1)
-      return { kind: 'created', at: current.at, claimed: row.claimedBy !== null && row.startAt === undefined }
-    }),
+    inTransaction(context, (database) => restartIn(database, row, { home: context.home, doubtful })),
   )
+}
+
+/** The same on the caller's own transaction: never claimed, no retry; the caller commits. */
+export function restartWithin(
+  context: SingleContext,
+  sql: TransactionSql,
+  row: RestartRow,
+): Promise<StartOutcome | { readonly kind: 'conflict' }> {
+  const database = { sql, tables: context.database.tables }
+  return restartIn(database, { ...row, claimedBy: null }, { home: context.home, doubtful: false })
+}
+
+async function restartIn(
+  database: Database,
+  row: RestartRow,
+  { home, doubtful }: { readonly home: Home; readonly doubtful: boolean },
+): Promise<StartOutcome | { readonly kind: 'conflict' }> {
+  const current = await lockExecution(database, row.key, home)
+  if (current === null) return { kind: 'conflict' }
+  if (current.run !== row.expectedRun) {
+    const isOurs =
+      current.run === row.expectedRun + 1 &&
+      current.startId === row.startId &&
+      (row.startId !== null || doubtful)
+    return isOurs ? restarted(database, row) : { kind: 'conflict' }
+  }
+  let version = current.lastVersion
+  if (!current.isClosed) {
+    const close = requireEvent(row.close, row.key.executionId)
+    await appendEvents(database, row.key, { expectedVersion: version, events: [close] })
+    version += 1
+    if (current.parent !== null) {
+      const status = closingStatus(close)
+      const child = { key: row.key, run: current.run, status, payload: close.payload ?? null }
+      await tellParent(database, child, current.parent)
+    }
+    await tellChildren(database, { key: row.key, ...current })
+  }
+  await discardUnread(database, row.key, { answer: unanswered(row.key.executionId).payload })
+  const started = row.startAt === undefined ? row.event : { ...row.event, dueAt: row.startAt }
+  await appendEvents(database, row.key, { expectedVersion: version, events: [started] })
+  await reopenRow(database, row, version + 1)
+  return { kind: 'created', at: current.at, claimed: row.claimedBy !== null && row.startAt === undefined }
 }
 
 /** The restart took effect in an earlier try. */

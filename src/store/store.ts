@@ -213,6 +213,8 @@ export interface Store {
 
   // ---- single transitions (rare; not for hot paths)
   restart(row: RestartRow): Promise<StartOutcome | { readonly kind: 'conflict' }>
+  /** The same on the caller's own transaction: never claimed, no retry; the caller commits. */
+  restartWithin(sql: TransactionSql, row: RestartRow): Promise<StartOutcome | { readonly kind: 'conflict' }>
   /** Appends `terminated`, closes, fences any holder off, tells the parent. */
   terminate(key: ExecutionKey, event: NewEvent): Promise<'terminated' | 'closed' | 'not_found'>
   /** From paused, blocked or dead: appends `resumed`, status running, attempts 0, rings. */

@@ -3,7 +3,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { checkName } from '../core/ids.js'
 import { CerebelumError } from '../core/errors.js'
-import { DEFAULT_LIMITS } from '../core/limits.js'
+import { NAME_CHARACTERS_CEILING } from '../core/limits.js'
 import type { WorkflowContext } from './context.js'
 
 export interface WorkflowOptions<I, O> {
@@ -27,7 +27,7 @@ export interface Workflow<I = unknown, O = unknown> {
 
 /**
  * Defines a workflow.
- * @param options name (1 to 100 printable characters), version, schemas
+ * @param options name (1 to 100 printable characters, or what the engine's limits say), version, schemas
  * @param run deterministic: touches the world only through `ctx`
  * @throws CerebelumError INVALID_NAME | INVALID_ARGUMENT
  *
@@ -39,8 +39,8 @@ export function workflow<I = unknown, O = unknown>(
   options: WorkflowOptions<I, O>,
   run: (ctx: WorkflowContext, input: I) => Promise<O>,
 ): Workflow<I, O> {
-  checkName(options.name, 'workflow name', DEFAULT_LIMITS.nameCharactersMax)
-  const version = checkName(options.version ?? '1', 'workflow version', DEFAULT_LIMITS.nameCharactersMax)
+  checkName(options.name, 'workflow name', NAME_CHARACTERS_CEILING)
+  const version = checkName(options.version ?? '1', 'workflow version', NAME_CHARACTERS_CEILING)
   if (typeof run !== 'function') {
     throw new CerebelumError(
       'INVALID_ARGUMENT',

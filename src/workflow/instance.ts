@@ -4,8 +4,10 @@
 
 import { decode } from '../core/codec.js'
 import { CerebelumError } from '../core/errors.js'
-import type { Event, NewEvent } from '../core/event.js'
+import type { Event, NewEvent, StartedDetail } from '../core/event.js'
+import type { Attributes } from '../core/execution.js'
 import { CanceledError, fromFailure } from '../core/failure.js'
+import { DEFAULT_LIMITS, type Limits } from '../core/limits.js'
 import type { Logger } from '../core/ports.js'
 import { seededRandom } from './chance.js'
 import type { Command, Note, RunOutcome } from './command.js'
@@ -13,6 +15,7 @@ import type { StepContext } from './context.js'
 import { makeContext } from './make-context.js'
 import type { Workflow } from './define.js'
 import { drain } from './drain.js'
+import { validate } from './validate.js'
 import { familyOf, indexHistory, INTENTS, type Family, type RecordedHistory } from './recorded.js'
 
 interface Pending {
@@ -32,6 +35,8 @@ export interface InstanceOptions {
   readonly executionId: string
   readonly run: number
   readonly log: Logger
+  /** Default: the defaults. */
+  readonly limits?: Limits
 }
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
@@ -52,6 +57,9 @@ export class Instance {
   isCanceled = false
   isReplaying = false
   nowMs = 0
+  readonly limits: Limits
+  /** What the execution has as attributes, as far as this run knows. */
+  attributes: Attributes = {}
 
   private seq = 0
   private fresh: Command[] = []
@@ -63,6 +71,7 @@ export class Instance {
 
   constructor(options: InstanceOptions) {
     this.options = options
+    this.limits = options.limits ?? DEFAULT_LIMITS
     this.random = seededRandom(options.executionId, options.run)
   }
 
@@ -82,7 +91,8 @@ export class Instance {
 
   /** Applies one event and drains the code. */
   async deliver(event: Event): Promise<void> {
-    if (this.apply(event)) await drain()
+    if (event.type === 'started') await this.begin(event)
+    if (event.type === 'started' || this.apply(event)) await drain()
   }
 
   /** Commands issued since the last call that are still unsettled, in order. */
@@ -173,10 +183,6 @@ export class Instance {
   /** Returns whether code may have become able to go on. */
   private apply(event: Event): boolean {
     switch (event.type) {
-      case 'started':
-        this.advanceClock(event)
-        void this.main(decode(event.payload))
-        return true
       case 'step_completed':
       case 'signal_received':
       case 'child_completed':
@@ -199,6 +205,24 @@ export class Instance {
         if (INTENTS.has(event.type) && event.seq !== undefined && event.seq > this.seq) this.unreached(event)
         return false
     }
+  }
+
+  /** Begins the code. An input that its starter could not check is checked here, each time, before any of it runs. */
+  private async begin(event: Event): Promise<void> {
+    const { definition, executionId } = this.options
+    const { attributes, isUnchecked } = readStarted(event)
+    this.advanceClock(event)
+    this.attributes = attributes
+    let input = decode(event.payload)
+    if (isUnchecked) {
+      try {
+        const what = `input of execution "${executionId}"`
+        input = await validate(definition.options.input, input, what, 'INVALID_INPUT', { executionId })
+      } catch (error) {
+        return this.end({ kind: 'failed', error })
+      }
+    }
+    void this.main(input)
   }
 
   private async main(input: unknown): Promise<void> {
@@ -304,6 +328,11 @@ export class Instance {
       { executionId, workflow: definition.name, version, recorded, code },
     )
   }
+}
+
+function readStarted(event: Event): { readonly attributes: Attributes; readonly isUnchecked: boolean } {
+  const detail: Partial<StartedDetail> = Object(JSON.parse(event.detail ?? '{}'))
+  return { attributes: detail.attributes ?? {}, isUnchecked: detail.unchecked === true }
 }
 
 function describe(family: Family, name: string, seq: number): string {

@@ -1,10 +1,11 @@
 // The context handed to a workflow function: checks arguments and turns calls into commands of its instance.
 
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { durationMs } from '../core/duration.js'
+import { checkAttributes } from '../core/attributes.js'
+import { checkInstant, durationMs } from '../core/duration.js'
 import { CerebelumError } from '../core/errors.js'
-import { checkId, checkName } from '../core/ids.js'
-import { DEFAULT_LIMITS } from '../core/limits.js'
+import type { Attributes } from '../core/execution.js'
+import { checkId, checkName, cutText } from '../core/ids.js'
 import type { Logger } from '../core/ports.js'
 import { resolveRetry } from '../core/retry.js'
 import { seededUuid } from './chance.js'
@@ -12,10 +13,9 @@ import type { ChildOptions, StepContext, StepOptions, WorkflowContext } from './
 import type { Workflow } from './define.js'
 import type { Instance } from './instance.js'
 
-const NAME_MAX = DEFAULT_LIMITS.nameCharactersMax
-
 export function makeContext(instance: Instance): WorkflowContext {
   const { executionId, run, definition } = instance.options
+  const { nameCharactersMax: nameMax, idCharactersMax } = instance.limits
   const context = {
     executionId,
     run,
@@ -23,37 +23,30 @@ export function makeContext(instance: Instance): WorkflowContext {
     log: quietWhileReplaying(instance),
 
     step(name: string, work: (step: StepContext) => unknown, options: StepOptions<unknown> = {}) {
-      checkName(name, 'step name', NAME_MAX)
+      checkName(name, 'step name', nameMax)
       checkFunction(work, `step "${name}"`)
-      resolveRetry(options.retry, name)
+      checkStepOptions(name, options)
       const undo = options.compensate
       const onResolve =
         undo === undefined
           ? undefined
           : (result: unknown): void =>
-              instance.onFailure(`undo ${name}`.slice(0, NAME_MAX), (step) => undo(result, step))
+              instance.onFailure(cutText(`undo ${name}`, nameMax), (step) => undo(result, step))
       return instance.issue({ kind: 'step', name, work, options }, onResolve)
     },
     transaction(name: string, work: (sql: never) => Promise<unknown>) {
-      checkName(name, 'step name', NAME_MAX)
+      checkName(name, 'step name', nameMax)
       checkFunction(work, `transaction "${name}"`)
       return instance.issue({ kind: 'transaction', name, work: (sql) => work(sql as never) })
     },
     sleep(until: number | string | Date) {
       if (until instanceof Date) {
-        if (Number.isNaN(until.getTime())) {
-          throw new CerebelumError(
-            'INVALID_DURATION',
-            'ctx.sleep got an invalid Date. Check how it was made.',
-            { executionId },
-          )
-        }
-        return instance.issue({ kind: 'sleep', name: '', until })
+        return instance.issue({ kind: 'sleep', name: '', until: checkInstant(until, 'end of ctx.sleep') })
       }
       return instance.issue({ kind: 'sleep', name: '', delayMs: durationMs(until, 'time to sleep') })
     },
     signal(name: string, schema: StandardSchemaV1, options: { timeout?: number | string } = {}) {
-      checkName(name, 'signal name', NAME_MAX)
+      checkName(name, 'signal name', nameMax)
       const timeoutMs =
         options.timeout === undefined
           ? undefined
@@ -61,7 +54,7 @@ export function makeContext(instance: Instance): WorkflowContext {
       return instance.issue({ kind: 'signal', name, schema, timeoutMs })
     },
     onQuery(name: string, handler: (args: unknown) => unknown) {
-      checkName(name, 'query name', NAME_MAX)
+      checkName(name, 'query name', nameMax)
       instance.queries.set(name, handler)
     },
     onUpdate(
@@ -70,7 +63,7 @@ export function makeContext(instance: Instance): WorkflowContext {
       handle: (value: never) => unknown,
       options: { validate?: (value: never) => void } = {},
     ) {
-      checkName(name, 'update name', NAME_MAX)
+      checkName(name, 'update name', nameMax)
       const { validate } = options
       instance.updates.set(name, {
         schema,
@@ -83,7 +76,7 @@ export function makeContext(instance: Instance): WorkflowContext {
       const known = typeof workflow === 'string' ? undefined : workflow
       const detach = options.detach === true
       // Derived, so that a replay finds the same child; bounded, because children have children.
-      const childId = checkId(options.id ?? childIdOf(instance), 'child id', DEFAULT_LIMITS.idCharactersMax)
+      const childId = checkId(options.id ?? childIdOf(instance), 'child id', idCharactersMax)
       return instance.issue({
         kind: 'child',
         name,
@@ -94,7 +87,10 @@ export function makeContext(instance: Instance): WorkflowContext {
         input,
         detach,
         closePolicy: options.closePolicy ?? (detach ? 'abandon' : 'terminate'),
-        attributes: options.attributes,
+        attributes:
+          options.attributes === undefined
+            ? undefined
+            : checkAttributes(options.attributes, `child "${childId}"`, instance.limits),
       })
     },
     continueAsNew(input: unknown) {
@@ -102,18 +98,24 @@ export function makeContext(instance: Instance): WorkflowContext {
       return new Promise<never>(() => {})
     },
     compensate(name: string, undo: (step: StepContext) => unknown) {
-      checkName(name, 'compensation name', NAME_MAX)
+      checkName(name, 'compensation name', nameMax)
       checkFunction(undo, `compensation "${name}"`)
       instance.onFailure(name, undo)
     },
-    setAttributes(attributes: Readonly<Record<string, string | number | boolean | null>>) {
-      instance.note('attributes', '', (seq) => ({
-        kind: 'note',
-        event: { type: 'attributes_set', seq, detail: JSON.stringify(attributes) },
-        attributes,
-      }))
+    setAttributes(attributes: Attributes) {
+      const merged = { ...instance.attributes, ...attributes }
+      instance.note('attributes', '', (seq) => {
+        checkAttributes(attributes, `execution "${executionId}"`, instance.limits)
+        checkAttributes(merged, `execution "${executionId}"`, instance.limits)
+        return {
+          kind: 'note',
+          event: { type: 'attributes_set', seq, detail: JSON.stringify(attributes) },
+          attributes,
+        }
+      })
+      instance.attributes = merged
     },
-    patched: (id: string) => instance.patched(checkName(id, 'patch id', NAME_MAX)),
+    patched: (id: string) => instance.patched(checkName(id, 'patch id', nameMax)),
     get isCanceled() {
       return instance.isCanceled
     },
@@ -127,10 +129,20 @@ export function makeContext(instance: Instance): WorkflowContext {
 
 function childIdOf(instance: Instance): string {
   const { executionId } = instance.options
+  const { idCharactersMax } = instance.limits
   const id = `${executionId}/${seededUuid(instance.random).slice(0, 13)}`
-  return id.length <= DEFAULT_LIMITS.idCharactersMax
-    ? id
-    : `${executionId.slice(0, 100)}/${seededUuid(instance.random)}`
+  if (id.length <= idCharactersMax) return id
+  const uuid = seededUuid(instance.random)
+  return `${cutText(executionId, Math.max(1, Math.min(100, idCharactersMax - uuid.length - 1)))}/${uuid}`
+}
+
+/** Here, where the author can catch it, and not when an attempt begins. */
+function checkStepOptions(name: string, options: StepOptions<unknown>): void {
+  resolveRetry(options.retry, name)
+  const { timeout, totalTimeout, heartbeatTimeout } = options
+  for (const [what, duration] of Object.entries({ timeout, totalTimeout, heartbeatTimeout })) {
+    if (duration !== undefined) durationMs(duration, `${what} of step "${name}"`)
+  }
 }
 
 function checkFunction(value: unknown, what: string): void {

@@ -15,7 +15,7 @@ export async function validate(
   details: ErrorDetails = {},
 ): Promise<unknown> {
   if (schema === undefined) return value
-  const checked = await schema['~standard'].validate(value)
+  const checked = await check(schema, value, { what, code, details })
   if (checked.issues === undefined) return checked.value
   const issues = checked.issues.slice(0, 10).map((issue) => {
     const path = (issue.path ?? [])
@@ -27,4 +27,21 @@ export async function validate(
     ...details,
     issues,
   })
+}
+
+/** A schema that throws instead of telling issues refuses the value all the same. */
+async function check(
+  schema: StandardSchemaV1,
+  value: unknown,
+  { what, code, details }: { what: string; code: 'INVALID_INPUT' | 'INVALID_OUTPUT'; details: ErrorDetails },
+): Promise<StandardSchemaV1.Result<unknown>> {
+  try {
+    return await schema['~standard'].validate(value)
+  } catch (cause) {
+    const text = cause instanceof Error ? cause.message : String(cause)
+    throw new CerebelumError(code, `The schema of the ${what} threw: ${text}. Check the schema.`, {
+      ...details,
+      cause,
+    })
+  }
 }

@@ -1,0 +1,124 @@
+// A request to start as the store wants it: everything checked, so that a start that is written can also run.
+
+import { createHash } from 'node:crypto'
+import { checkAttributes } from '../core/attributes.js'
+import { encode } from '../core/codec.js'
+import { checkInstant, durationMs, type Duration } from '../core/duration.js'
+import { CerebelumError } from '../core/errors.js'
+import type { StartedDetail } from '../core/event.js'
+import { checkId, checkName, newId } from '../core/ids.js'
+import type { Limits } from '../core/limits.js'
+import { randomHex, type Clock } from '../core/ports.js'
+import type { StartRow, Store } from '../store/store.js'
+import type { Workflow } from '../workflow/define.js'
+import { validate } from '../workflow/validate.js'
+import type { StartRequest } from './client.js'
+import type { Host } from './host.js'
+
+export interface StartContext {
+  readonly store: Store
+  readonly limits: Limits
+  readonly clock: Clock
+  readonly host?: Host
+  /** The version of a workflow that this process does not have, as the nodes registered it. */
+  readonly registeredVersion: (workflow: string) => Promise<string | undefined>
+}
+
+/** @throws CerebelumError, see `Client.start` */
+export async function toStartRow(request: StartRequest, context: StartContext): Promise<StartRow> {
+  const { limits, store, clock } = context
+  const { name, definition, version } = await resolveWorkflow(request.workflow, context)
+  const { executionId, startId } = idsOf(request, name, limits)
+  const input = await validate(
+    definition?.options.input,
+    request.input,
+    `input of workflow "${name}"`,
+    'INVALID_INPUT',
+    { workflow: name },
+  )
+  const payload = encode(input, `input of execution "${executionId}"`, limits.payloadBytesMax)
+  const startAt = startAtOf(request.startAfter, clock)
+  const attributes =
+    request.attributes === undefined
+      ? undefined
+      : checkAttributes(request.attributes, `execution "${executionId}"`, limits)
+  const detail: StartedDetail = {
+    workflow: name,
+    workflowVersion: version,
+    run: 1,
+    ...(definition === undefined ? { unchecked: true } : {}),
+    ...(startAt === undefined ? {} : { startAt: startAt.toISOString() }),
+    ...(attributes === undefined ? {} : { attributes }),
+  }
+  return {
+    key: store.keyOf(executionId),
+    workflow: name,
+    workflowVersion: version,
+    startId,
+    claimedBy: null,
+    ...(startAt === undefined ? {} : { startAt }),
+    ...(attributes === undefined ? {} : { attributes }),
+    event: {
+      type: 'started',
+      name,
+      detail: JSON.stringify(detail),
+      ...(payload === undefined ? {} : { payload }),
+    },
+  }
+}
+
+/** The same start as the run number `run` of its id. */
+export function asRun(row: StartRow, run: number): StartRow {
+  const detail: unknown = JSON.parse(row.event.detail ?? '{}')
+  return { ...row, event: { ...row.event, detail: JSON.stringify({ ...Object(detail), run }) } }
+}
+
+interface Resolved {
+  readonly name: string
+  readonly definition: Workflow | undefined
+  readonly version: string
+}
+
+async function resolveWorkflow(workflow: unknown, context: StartContext): Promise<Resolved> {
+  const { limits, host, registeredVersion } = context
+  const given = isWorkflow(workflow) ? workflow : undefined
+  const name = checkName(given?.name ?? workflow, 'workflow name', limits.nameCharactersMax)
+  const definition = given ?? host?.definition(name)
+  const version = definition?.version ?? (await registeredVersion(name))
+  if (version === undefined) {
+    throw new CerebelumError(
+      'UNKNOWN_WORKFLOW',
+      `No node ever registered a workflow "${name}". Start a node that has it, or check the name.`,
+      { workflow: name },
+    )
+  }
+  return { name, definition, version }
+}
+
+function isWorkflow(value: unknown): value is Workflow {
+  return (
+    typeof value === 'object' && value !== null && 'name' in value && 'options' in value && 'run' in value
+  )
+}
+
+/** A start id without an id stands for one: every retry must find the same execution, on every node. */
+function idsOf(
+  { id, startId }: StartRequest,
+  workflow: string,
+  { idCharactersMax }: Limits,
+): { readonly executionId: string; readonly startId: string | null } {
+  if (startId !== undefined) checkId(startId, 'start id', idCharactersMax)
+  if (id !== undefined) {
+    return { executionId: checkId(id, 'execution id', idCharactersMax), startId: startId ?? randomHex(8) }
+  }
+  if (startId === undefined) return { executionId: newId(), startId: null }
+  const digest = createHash('sha256').update(`${workflow}\n${startId}`).digest('hex')
+  return { executionId: digest.slice(0, 32), startId }
+}
+
+/** A span is counted from now by this machine's clock: it only says when to begin, not who may. */
+function startAtOf(startAfter: Duration | Date | undefined, clock: Clock): Date | undefined {
+  if (startAfter === undefined) return undefined
+  if (startAfter instanceof Date) return checkInstant(startAfter, 'time to start')
+  return new Date(clock.wallMs() + durationMs(startAfter, 'time to start'))
+}
