@@ -3,6 +3,18 @@
 
 import type { LeaseRow, PartitionRow } from '../store/store.js'
 
+export interface Home {
+  readonly region: string
+  readonly partition: number
+}
+
+export interface Help {
+  /** Partitions whose owner cannot run all that this node can, or that nobody lives to own: claimed from like own ones. */
+  readonly neglected: readonly Home[]
+  /** Partitions of the region that others look after: claimed from only what they are late with. */
+  readonly looked: readonly Home[]
+}
+
 export interface Moves {
   readonly take: readonly number[]
   readonly give: readonly number[]
@@ -37,4 +49,30 @@ export function planMoves(
     .slice(0, wanted)
     .map((partition) => partition.partition)
   return { take, give: [...give, ...stray.map((partition) => partition.partition)] }
+}
+
+/**
+ * Where else a node claims. Ownership is only affinity: an execution must reach a node that can run it, whoever owns
+ * its partition. Other regions are left to their own nodes as long as one of those can run the workflow.
+ */
+export function planHelp(
+  self: { readonly nodeId: string; readonly region: string; readonly workflows: readonly string[] },
+  leases: readonly LeaseRow[],
+  partitions: readonly PartitionRow[],
+): Help {
+  const living = leases.filter((lease) => !lease.expired)
+  const hosted = new Map(living.map((lease) => [lease.nodeId, new Set(lease.workflows)]))
+  const neglected: Home[] = []
+  const looked: Home[] = []
+  for (const { region, partition, owner } of partitions) {
+    if (owner === self.nodeId) continue
+    const owned = owner === null ? undefined : hosted.get(owner)
+    const missed = self.workflows.filter((workflow) => owned?.has(workflow) !== true)
+    const isNear = region === self.region
+    const isLast = (workflow: string): boolean =>
+      !living.some((lease) => lease.region === region && lease.workflows.includes(workflow))
+    if (isNear ? missed.length > 0 : missed.some(isLast)) neglected.push({ region, partition })
+    else if (isNear) looked.push({ region, partition })
+  }
+  return { neglected, looked }
 }

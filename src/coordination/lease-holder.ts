@@ -6,7 +6,7 @@ import { newId } from '../core/ids.js'
 import { Loop } from '../core/loop.js'
 import type { Clock, Logger } from '../core/ports.js'
 import type { LeaseRow, Store } from '../store/store.js'
-import { planMoves } from './assignment.js'
+import { planHelp, planMoves, type Help, type Home } from './assignment.js'
 
 export interface LeaseHolderOptions {
   readonly store: Store
@@ -31,9 +31,12 @@ const MARGIN = 0.2
 /** A dead node's lease is deleted this long after it ran out; renewals that are under way then still count. */
 const GRACE_MS = 100
 
+const NO_HELP: Help = { neglected: [], looked: [] }
+
 export class LeaseHolder {
   nodeId = newId()
-  partitions: readonly { readonly region: string; readonly partition: number }[] = []
+  partitions: readonly Home[] = []
+  help: Help = NO_HELP
   leases: readonly LeaseRow[] = []
   private trustedUntilMs = 0
   private readonly options: LeaseHolderOptions
@@ -62,6 +65,7 @@ export class LeaseHolder {
     await this.loop.stop()
     this.trustedUntilMs = 0
     this.partitions = []
+    this.help = NO_HELP
     await this.options.store.removeLease(this.nodeId)
   }
 
@@ -91,6 +95,7 @@ export class LeaseHolder {
   private async rejoin(): Promise<void> {
     this.trustedUntilMs = 0
     this.partitions = []
+    this.help = NO_HELP
     const old = this.nodeId
     this.nodeId = newId()
     this.options.onLost()
@@ -114,6 +119,12 @@ export class LeaseHolder {
     const taken = moves.take.length > 0 ? await store.takePartitions(this.nodeId, moves.take) : []
     const given = new Set(moves.give)
     const owned = new Set(taken)
+    // What was given is left to whoever takes it: helping is for what others have.
+    this.help = planHelp(
+      { nodeId: this.nodeId, region, workflows: this.options.workflows },
+      this.leases,
+      rows,
+    )
     this.partitions = rows
       .filter((row) => (row.owner === this.nodeId && !given.has(row.partition)) || owned.has(row.partition))
       .map(({ region: home, partition }) => ({ region: home, partition }))

@@ -50,6 +50,9 @@ const RUNG_BATCH_MAX = 500
 /** An idle node looks this often; pokes make it look at once. */
 const POLL_MIN_MS = 10
 const POLL_MAX_MS = 250
+/** How often a node looks for what others are late with, and what late is: owners poll several times as often. */
+const HELP_MS = 1_000
+const LATE_MS = 1_000
 const UPKEEP_MS = 30_000
 const UPKEEP_BATCH_MAX = 1_000
 const CONSUMED_KEPT_MS = 24 * 3_600_000
@@ -82,6 +85,7 @@ export class Node implements RunHost, Host {
   private registered: ReadonlySet<string> = new Set()
   private idlePollMs = POLL_MIN_MS
   private reserved = 0
+  private helpedMs = -Infinity
 
   constructor(options: NodeOptions) {
     this.options = options
@@ -348,13 +352,24 @@ export class Node implements RunHost, Host {
     if (!this.isReady) return POLL_MIN_MS
     this.givingBack.retry()
     const rung = this.live.size > 0 ? await this.takeRung() : 0
+    const { partitions, help } = this.leases
+    const own = await this.claimFrom([...partitions, ...help.neglected], 0)
+    if (own.isFull) return 0
+    const late = this.isHelpDue() ? await this.claimFrom(help.looked, LATE_MS) : { claimed: 0, isFull: false }
+    return late.isFull ? 0 : this.pace(rung + own.claimed + late.claimed)
+  }
+
+  /** `isFull`: it took as many as it could at once, so there may be more. */
+  private async claimFrom(
+    partitions: LeaseHolder['partitions'],
+    lateMs: number,
+  ): Promise<{ readonly claimed: number; readonly isFull: boolean }> {
     const free = this.options.capacity - this.live.size - this.reserved
-    const partitions = this.leases.partitions
     const limit = Math.min(free, CLAIM_BATCH_MAX)
-    if (limit <= 0 || partitions.length === 0) return this.pace(rung)
+    if (limit <= 0 || partitions.length === 0) return { claimed: 0, isFull: false }
     const { nodeId } = this
     const workflows = this.registry.names
-    const claimed = await this.store.claim({ nodeId, partitions, since: null, workflows, limit })
+    const claimed = await this.store.claim({ nodeId, partitions, since: null, lateMs, workflows, limit })
     try {
       await this.adopt(claimed, nodeId)
     } catch (error) {
@@ -365,8 +380,14 @@ export class Node implements RunHost, Host {
       }
       throw error
     }
-    if (claimed.length === limit) return 0
-    return this.pace(rung + claimed.length)
+    return { claimed: claimed.length, isFull: claimed.length === limit }
+  }
+
+  private isHelpDue(): boolean {
+    const nowMs = this.clock.monotonicMs()
+    if (nowMs < this.helpedMs + HELP_MS) return false
+    this.helpedMs = nowMs
+    return true
   }
 
   /** Quick after work, slower the longer there is none. */

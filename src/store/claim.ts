@@ -26,7 +26,8 @@ export async function claimReady(
         select e.region, e.partition, e.execution_id, e.ready_at
         from ${tables.executions} as e
         where e.region = w.region and e.partition = w.partition
-          and e.ready_at >= ${request.since?.toISOString() ?? '-infinity'}::timestamptz and e.ready_at <= now()
+          and e.ready_at >= ${request.since?.toISOString() ?? '-infinity'}::timestamptz
+          and e.ready_at <= now() - ${request.lateMs ?? 0}::float8 * interval '1 millisecond'
           and e.ready_at is not null and e.claimed_by is null
           and e.status in ('running', 'waiting', 'blocked')
           and e.workflow = any(${textArray(request.workflows)}::text[])

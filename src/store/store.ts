@@ -129,6 +129,8 @@ export interface ClaimRequest {
   /** Partitions to look at, each with the lower bound of `ready_at` from which to look (null: all of it). */
   readonly partitions: readonly { readonly region: string; readonly partition: number }[]
   readonly since: Date | null
+  /** Only what has been ringing for this long; default 0. */
+  readonly lateMs?: number
   /** Only these workflows. */
   readonly workflows: readonly string[]
   readonly limit: number
