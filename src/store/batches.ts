@@ -1,6 +1,6 @@
 // Splits what a lane hands over into statements. Pure. Between commits a split is always allowed, within one never.
-// What forces a split: too many bytes; two commits of one execution; one `executions` row that would be both moved by its own commit and
-// rung by another's message; one `signals` row that would be both consumed and sent.
+// What forces a split: too many bytes; two commits of one execution; one `executions` row that would be both moved
+// by its own commit and rung by another's message; one `signals` row that would be both consumed and sent.
 
 import type { ExecutionKey } from '../core/execution.js'
 import type { Commit } from './store.js'

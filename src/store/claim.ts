@@ -1,7 +1,7 @@
 // Claims: taking executions whose doorbell rings, and the doorbells that ring on what a node holds already.
 
 import { textArray, plainArray } from './arrays.js'
-import { keyColumns } from './keys.js'
+import { keyColumns, sortedKeys } from './keys.js'
 import { type Home, decodeClaimed, type RawClaimed } from './rows.js'
 import type { Claimed, ClaimRequest, Rung } from './store.js'
 import type { Database } from './tables.js'
@@ -96,8 +96,7 @@ export async function clearRung(database: Database, nodeId: string, found: reado
   const k = keyColumns(found.map((rung) => rung.key))
   const rows = await sql<RawRung[]>`
     update ${tables.executions} as e set ready_at = null
-    from unnest(${k.region}::text[], ${k.partition}::int2[], ${k.executionId}::text[])
-      as k (region, partition, execution_id)
+    from ${sortedKeys(database, k)} as k
     where e.region = k.region and e.partition = k.partition and e.execution_id = k.execution_id
       and e.claimed_by = ${nodeId}::text and e.ready_at is not null
     returning e.region, e.partition, e.execution_id, e.claim_epoch, e.inbox, now() as at`

@@ -1,5 +1,5 @@
 // `Store.claim` and `Store.takeRung` with the loss of an answer thought through: a claim that took effect without
-// the node knowing would leave executions lying for as long as the node lives.
+// the node knowing would leave executions lying for as long as the node lives. Starts that claim are claims too.
 
 import { randomFraction } from '../core/ports.js'
 import { claimReady, clearRung, findRung, readByToken, readHeld } from './claim.js'
@@ -38,13 +38,13 @@ export class Claims {
     return withRetry(this.#policy, 'claim', async () => {
       const recovered = await this.#recover(request.nodeId)
       if (recovered.length >= request.limit) return recovered
-      const token = Math.floor(randomFraction() * TOKENS)
+      const token = newToken()
       try {
         const limit = request.limit - recovered.length
         return [...recovered, ...(await claimReady(this.#database, { ...request, limit, token }, this.#home))]
       } catch (error) {
         this.#forget(recovered)
-        if (sortFailure(error) === 'unknown') this.#suspect(request.nodeId, token)
+        if (sortFailure(error) === 'unknown') this.suspect(request.nodeId, token)
         throw error
       }
     })
@@ -66,9 +66,20 @@ export class Claims {
     })
   }
 
-  #suspect(nodeId: string, token: number): void {
+  /** Something may have been claimed with this token that nobody was told of: the next claim looks for it. */
+  suspect(nodeId: string, token: number): void {
     const untilMs = this.#policy.clock.monotonicMs() + this.#doubtMs
     this.#lost.push({ nodeId, token, untilMs, found: new Set() })
+  }
+
+  /** The ids of what this token claimed and nothing has happened to since. */
+  async readFresh(nodeIds: readonly string[], token: number): Promise<ReadonlySet<string>> {
+    const fresh = new Set<string>()
+    for (const nodeId of nodeIds) {
+      const rows = await readByToken(this.#database, { nodeId, tokens: [token] }, this.#home)
+      for (const row of rows) if (row.version === row.runVersion) fresh.add(row.key.executionId)
+    }
+    return fresh
   }
 
   /** What was recovered, but could not be handed out because the rest failed. */
@@ -86,6 +97,10 @@ export class Claims {
       return doubtful ? await readHeld(this.#database, nodeId, found) : cleared
     })
   }
+}
+
+export function newToken(): number {
+  return Math.floor(randomFraction() * TOKENS)
 }
 
 function markOf(row: Claimed): string {

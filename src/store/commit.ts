@@ -2,6 +2,8 @@
 // text on PostgreSQL and CockroachDB. Each table is written by one clause (CockroachDB refuses more), and no row
 // is written twice (`batches.ts` sees to that): `executions` by one UPDATE that moves the executions committed and
 // rings those that are sent messages, `signals` by one upsert that consumes and delivers.
+// Wherever a statement of the store locks several rows of `executions`, it does so in the order of their keys, so
+// that no two of them wait for each other in a ring.
 //
 // It comes in two shapes, because most of the traffic is plain appends that write no row of `executions` at all.
 
@@ -148,6 +150,7 @@ function writeAll(database: Database, commits: readonly Commit[]): Promise<Passe
       select null::int4, s.region, s.partition, s.execution_id, null::text, null::int4, 'ring', null::int4,
         null::text, null::float8, null::text, null::text, null::text, count(*), bool_or(s.kind = 'terminate')
       from sent as s group by s.region, s.partition, s.execution_id
+      order by region, partition, execution_id
     ), moved as (
       update ${tables.executions} as e set
         status = case

@@ -21,6 +21,7 @@ export async function insertDefinitions(
       ${textArray(definitions.map((definition) => definition.workflow))}::text[],
       ${textArray(definitions.map((definition) => definition.version))}::text[]
     ) as d (workflow, version)
+    order by d.workflow, d.version
     on conflict (workflow, version) do nothing`
 }
 

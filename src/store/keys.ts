@@ -2,6 +2,7 @@
 
 import type { ExecutionKey } from '../core/execution.js'
 import { plainArray, textArray } from './arrays.js'
+import type { Database } from './tables.js'
 
 export interface KeyColumns {
   /** The index of each key, so that answers can be put in order. */
@@ -18,6 +19,16 @@ export function keyColumns(keys: readonly ExecutionKey[]): KeyColumns {
     partition: plainArray(keys.map((key) => key.partition)),
     executionId: textArray(keys.map((key) => key.executionId)),
   }
+}
+
+/** The keys in their order, as a table: for statements that lock the rows. */
+export function sortedKeys({ sql }: Database, keys: KeyColumns) {
+  return sql`(
+    select k.region, k.partition, k.execution_id
+    from unnest(${keys.region}::text[], ${keys.partition}::int2[], ${keys.executionId}::text[])
+      as k (region, partition, execution_id)
+    order by k.region, k.partition, k.execution_id
+  )`
 }
 
 /** Puts rows, each with the index `n` of what it answers, into lists in the order asked. */

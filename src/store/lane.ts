@@ -17,12 +17,12 @@ export async function commitLane(
   const outcomes: CommitOutcome[] = commits.map(() => ({ kind: 'lost' }))
   const entries = commits.map((commit, index) => ({ index, commit })).sort(byKey)
   for (const batch of splitCommits(entries)) {
-    await commitBatch(database, policy, batch, outcomes)
+    await commitBatch(database, policy, { entries: batch, doubtful: false }, outcomes)
   }
   return outcomes
 }
 
-/** In the order of the keys, so that two lanes lock rows in the same order and never wait for each other in a ring. */
+/** In the order of the keys: what is split is split the same way by everybody. */
 function byKey(a: Entry, b: Entry): number {
   return (
     a.commit.key.partition - b.commit.key.partition ||
@@ -35,17 +35,24 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
+interface Batch {
+  readonly entries: readonly Entry[]
+  /** An earlier statement with these entries lost its connection: it may take effect late. */
+  readonly doubtful: boolean
+}
+
 async function commitBatch(
   database: Database,
   policy: RetryPolicy,
-  batch: readonly Entry[],
+  batch: Batch,
   outcomes: CommitOutcome[],
 ): Promise<void> {
-  let pending = batch
-  await withRetry(policy, 'commit', async ({ doubtful }) => {
+  let pending = batch.entries
+  const refusal = await withRetry(policy, 'commit', async (attempt): Promise<Refusal | undefined> => {
+    const doubtful = attempt.doubtful || batch.doubtful
     if (doubtful) pending = await settle(database, pending, outcomes, true)
-    // Each round settles at least one entry or throws, so the rounds are bounded by the entries.
-    for (let round = 0; pending.length > 0 && round <= batch.length; round++) {
+    // Each round settles at least one entry or ends the loop, so the rounds are bounded by the entries.
+    for (let round = 0; pending.length > 0 && round <= batch.entries.length; round++) {
       try {
         const refused = await write(database, pending, outcomes)
         // After a lost connection the first statement may still have been under way when we looked.
@@ -53,10 +60,42 @@ async function commitBatch(
       } catch (error) {
         const kind = sortFailure(error)
         if (kind !== 'duplicate' && kind !== 'fatal') throw error
-        pending = await afterRefusal(database, pending, outcomes, { doubtful, error })
+        const remaining = await settle(database, pending, outcomes, doubtful)
+        if (remaining.length === pending.length) return { error, doubtful }
+        pending = remaining
       }
     }
+    return undefined
   })
+  if (refusal !== undefined) await narrow(database, policy, { entries: pending, ...refusal }, outcomes)
+}
+
+interface Refusal {
+  readonly error: unknown
+  readonly doubtful: boolean
+}
+
+/**
+ * The database refused the whole statement because of one entry or a few, and no version shows which: it is
+ * halved until only the offenders are left, and only they are given up.
+ */
+async function narrow(
+  database: Database,
+  policy: RetryPolicy,
+  { entries, error, doubtful }: Batch & Refusal,
+  outcomes: CommitOutcome[],
+): Promise<void> {
+  const [first] = entries
+  if (first === undefined) return
+  if (entries.length === 1) {
+    const cause = asStoreError(error, { call: 'commit', doubtful: false })
+    outcomes[first.index] = { kind: 'lost', cause }
+    return
+  }
+  const half = Math.ceil(entries.length / 2)
+  for (const part of [entries.slice(0, half), entries.slice(half)]) {
+    await commitBatch(database, policy, { entries: part, doubtful }, outcomes)
+  }
 }
 
 /** Writes the entries, notes those committed, returns those whose fence did not hold. */
@@ -75,49 +114,6 @@ async function write(
     outcomes[index] = outcome
     return false
   })
-}
-
-/**
- * The whole statement was refused because of one entry or a few. A version that exists already shows by reading;
- * what cannot be found that way is written alone, and only the offender is given up.
- */
-async function afterRefusal(
-  database: Database,
-  entries: readonly Entry[],
-  outcomes: CommitOutcome[],
-  refusal: { readonly doubtful: boolean; readonly error: unknown },
-): Promise<readonly Entry[]> {
-  const [only] = entries
-  const remaining = await settle(database, entries, outcomes, refusal.doubtful)
-  if (remaining.length < entries.length) return remaining
-  if (entries.length > 1) return writeOneByOne(database, entries, outcomes, refusal.doubtful)
-  if (only !== undefined) {
-    outcomes[only.index] = {
-      kind: 'lost',
-      cause: asStoreError(refusal.error, { call: 'commit', doubtful: false }),
-    }
-  }
-  return []
-}
-
-async function writeOneByOne(
-  database: Database,
-  entries: readonly Entry[],
-  outcomes: CommitOutcome[],
-  doubtful: boolean,
-): Promise<readonly Entry[]> {
-  const remaining: Entry[] = []
-  for (const entry of entries) {
-    try {
-      const refused = await write(database, [entry], outcomes)
-      if (doubtful) remaining.push(...(await settle(database, refused, outcomes, true)))
-    } catch (error) {
-      const kind = sortFailure(error)
-      if (kind !== 'duplicate' && kind !== 'fatal') throw error
-      remaining.push(...(await afterRefusal(database, [entry], outcomes, { doubtful, error })))
-    }
-  }
-  return remaining
 }
 
 /** Reads what became of the entries; returns those of which nothing has been written and which may still be. */

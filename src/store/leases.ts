@@ -118,7 +118,9 @@ export async function handBack(
     )
     update ${tables.executions} as e set
       claimed_by = null, ready_at = now(), attempts = least(e.attempts + ${options.crashes}::int4, 32767)::int2
-    from held as h
+    from (
+      select region, partition, execution_id, claim_epoch from held order by region, partition, execution_id
+    ) as h
     where e.region = h.region and e.partition = h.partition and e.execution_id = h.execution_id
       and e.claimed_by = ${options.nodeId}::text and e.claim_epoch = h.claim_epoch
     returning 1`

@@ -114,7 +114,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     },
     close: () => (closing ??= closePools(pools)),
 
-    insertExecutions: (starts) => startExecutions(database, policy, starts),
+    insertExecutions: (starts) => startExecutions({ database, policy, claims }, starts),
     insertExecutionsWithin: (sql, starts) => startWithin({ sql, tables }, starts),
     commit: (commits) => commitLane(database, policy, commits),
     sendMessages: (messages, inboxMax) => sendMessages(database, policy, { messages, inboxMax }),

@@ -3,7 +3,7 @@
 
 import type { MessageKind, NewMessage } from '../core/message.js'
 import { slices } from './keys.js'
-import { type Attempt, type RetryPolicy, withRetry } from './retry.js'
+import { type RetryPolicy, withRetry } from './retry.js'
 import { insertMessages } from './signals.js'
 import type { MessageOutcome } from './store.js'
 import type { Database } from './tables.js'
@@ -22,10 +22,7 @@ export async function sendMessages(
     )
   const send = async (slice: typeof firsts, inboxMax: number): Promise<void> => {
     const messages = slice.map(({ message }) => message)
-    const found = await withRetry(policy, 'sendMessages', async (attempt) => {
-      const results = await insertMessages(database, messages, inboxMax)
-      return results.map((outcome) => settled(outcome, attempt))
-    })
+    const found = await sendSlice(database, policy, messages, inboxMax)
     for (const [i, { n }] of slice.entries()) outcomes[n] = found[i] ?? 'not_found'
   }
   for (const slice of slicesOf(false)) await send(slice, options.inboxMax)
@@ -42,9 +39,37 @@ export async function sendMessages(
   })
 }
 
+async function sendSlice(
+  database: Database,
+  policy: RetryPolicy,
+  messages: readonly NewMessage[],
+  inboxMax: number,
+): Promise<(MessageOutcome | undefined)[]> {
+  // Kept over the attempts: what one of them sent, a later one would find there.
+  const known = new Map<number, MessageOutcome>()
+  await withRetry(policy, 'sendMessages', async ({ doubtful }) => {
+    // What is refused for want of room is asked a second time: an execution that closed under the first statement
+    // is open by what that one had read, and takes no message.
+    for (const isLast of [false, true]) {
+      const open = messages.map((message, n) => ({ message, n })).filter(({ n }) => !known.has(n))
+      if (open.length === 0) return
+      const results = await insertMessages(
+        database,
+        open.map(({ message }) => message),
+        inboxMax,
+      )
+      for (const [i, { n }] of open.entries()) {
+        const outcome = results[i] ?? 'not_found'
+        if (outcome !== 'full' || isLast) known.set(n, settled(outcome, doubtful))
+      }
+    }
+  })
+  return messages.map((_, n) => known.get(n))
+}
+
 /** After a lost answer a message that is there already is most likely the one we sent. */
-function settled(outcome: MessageOutcome, attempt: Attempt): MessageOutcome {
-  return outcome === 'duplicate' && attempt.doubtful ? 'accepted' : outcome
+function settled(outcome: MessageOutcome, doubtful: boolean): MessageOutcome {
+  return outcome === 'duplicate' && doubtful ? 'accepted' : outcome
 }
 
 function firstOfEach(messages: readonly NewMessage[]): { message: NewMessage; n: number }[] {

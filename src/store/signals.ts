@@ -54,6 +54,7 @@ export async function insertMessages(
       select f.region, f.partition, f.execution_id, count(*)::int4 as messages,
         bool_or(f.kind = 'terminate') as forced
       from fresh as f group by f.region, f.partition, f.execution_id
+      order by f.region, f.partition, f.execution_id
     ), told as (
       update ${tables.executions} as e set
         inbox = e.inbox + r.messages,

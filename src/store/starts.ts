@@ -3,22 +3,41 @@
 import { CerebelumError } from '../core/errors.js'
 import { instantArray, plainArray, textArray } from './arrays.js'
 import { readExecutions } from './executions.js'
+import { type Claims, newToken } from './claims.js'
 import { keyColumns, slices } from './keys.js'
 import { type Attempt, type RetryPolicy, withRetry } from './retry.js'
 import type { ExecutionRow, StartOutcome, StartRow } from './store.js'
 import type { Database } from './tables.js'
 
+export interface StartContext {
+  readonly database: Database
+  readonly policy: RetryPolicy
+  readonly claims: Claims
+}
+
 /** Starts in slices, each one statement that is retried on its own. */
 export async function startExecutions(
-  database: Database,
-  policy: RetryPolicy,
+  { database, policy, claims }: StartContext,
   starts: readonly StartRow[],
 ): Promise<StartOutcome[]> {
   const outcomes: StartOutcome[] = []
-  for (const slice of sliceStarts(starts)) {
-    outcomes.push(
-      ...(await withRetry(policy, 'insertExecutions', (attempt) => start(database, slice, attempt))),
-    )
+  const token = newToken()
+  const nodeIds = [...new Set(starts.flatMap((row) => row.claimedBy ?? []))]
+  try {
+    for (const rows of sliceStarts(starts)) {
+      // Kept over the attempts: what one of them created, a later one would find taken.
+      const known = new Map<number, StartOutcome>()
+      outcomes.push(
+        ...(await withRetry(policy, 'insertExecutions', async ({ doubtful }) => {
+          const claimed = doubtful ? await claims.readFresh(nodeIds, token) : NONE
+          return start(database, { rows, token, known, doubtful, claimed })
+        })),
+      )
+    }
+  } catch (error) {
+    // The caller is told of none of them; the claims that were made all the same are found by the next claim.
+    for (const nodeId of nodeIds) claims.suspect(nodeId, token)
+    throw error
   }
   return outcomes
 }
@@ -26,42 +45,50 @@ export async function startExecutions(
 /** Starts on the caller's own transaction: nothing is claimed, because nobody knows whether it will commit. */
 export async function startWithin(database: Database, starts: readonly StartRow[]): Promise<StartOutcome[]> {
   const outcomes: StartOutcome[] = []
-  for (const slice of sliceStarts(starts.map((start) => ({ ...start, claimedBy: null })))) {
-    outcomes.push(...(await start(database, slice, { doubtful: false })))
+  for (const rows of sliceStarts(starts.map((row) => ({ ...row, claimedBy: null })))) {
+    const call = { rows, token: 0, known: new Map<number, StartOutcome>(), doubtful: false, claimed: NONE }
+    outcomes.push(...(await start(database, call)))
   }
   return outcomes
 }
 
-async function start(
-  database: Database,
-  starts: readonly StartRow[],
-  attempt: Attempt,
-): Promise<StartOutcome[]> {
-  const outcomes = new Map<number, StartOutcome>()
+interface Call extends Attempt {
+  readonly rows: readonly StartRow[]
+  readonly token: number
+  /** Outcomes by the index in `rows`; added to. */
+  readonly known: Map<number, StartOutcome>
+  /** The ids that an earlier attempt claimed whose answer was lost. */
+  readonly claimed: ReadonlySet<string>
+}
+
+const NONE: ReadonlySet<string> = new Set()
+
+async function start(database: Database, call: Call): Promise<StartOutcome[]> {
+  const { rows, known } = call
   // An id that was taken, and whose execution was removed before we read it, is tried again.
-  for (let round = 0; round < ROUNDS_MAX; round++) {
-    const open = starts.map((row, n) => ({ row, n })).filter(({ n }) => !outcomes.has(n))
-    if (open.length === 0) break
+  for (let round = 0; round < ROUNDS_MAX && known.size < rows.length; round++) {
+    const open = rows.map((row, n) => ({ row, n })).filter(({ n }) => !known.has(n))
     const created = await insertStarts(
       database,
       open.map(({ row }) => row),
+      call.token,
     )
     for (const { n, at } of created) {
       const entry = open[n]
-      if (entry !== undefined) outcomes.set(entry.n, { kind: 'created', at, claimed: isClaimable(entry.row) })
+      if (entry !== undefined) known.set(entry.n, { kind: 'created', at, claimed: isClaimable(entry.row) })
     }
-    const taken = open.filter(({ n }) => !outcomes.has(n))
-    const rows = await readExecutions(
+    const taken = open.filter(({ n }) => !known.has(n))
+    const existing = await readExecutions(
       database,
       taken.map(({ row }) => row.key),
     )
     for (const [i, { row, n }] of taken.entries()) {
-      const existing = rows[i]
-      if (existing !== undefined && existing !== null) outcomes.set(n, judge(row, existing, attempt))
+      const found = existing[i]
+      if (found !== undefined && found !== null) known.set(n, judge(row, found, call))
     }
   }
-  return starts.map((row, n) => {
-    const outcome = outcomes.get(n)
+  return rows.map((row, n) => {
+    const outcome = known.get(n)
     if (outcome !== undefined) return outcome
     const text = `Execution "${row.key.executionId}" was removed again and again while it was being started. Try again.`
     throw new CerebelumError('CONFLICT', text, { executionId: row.key.executionId })
@@ -70,15 +97,15 @@ async function start(
 
 const ROUNDS_MAX = 5
 
-/** Whether the execution with the id wanted is the one this start made in an earlier try. */
-function judge(start: StartRow, row: ExecutionRow, attempt: Attempt): StartOutcome {
+/**
+ * Whether the execution with the id wanted is the one this start made in an earlier try. The claim is only handed
+ * out to the call that made it: a start that is repeated later would have two callers run the same execution.
+ */
+function judge(start: StartRow, row: ExecutionRow, { doubtful, claimed }: Call): StartOutcome {
   // A generated id is nobody else's; it can only be taken by our own lost attempt.
-  const isOurs =
-    start.startId === null ? attempt.doubtful && row.startId === null : row.startId === start.startId
+  const isOurs = start.startId === null ? doubtful && row.startId === null : row.startId === start.startId
   if (!isOurs) return { kind: 'exists', row }
-  const isFresh = row.run === 1 && row.version === 1 && row.claimEpoch === 1 && row.status === 'running'
-  const claimed = isClaimable(start) && row.claimedBy === start.claimedBy && isFresh
-  return { kind: 'created', at: row.startedAt, claimed }
+  return { kind: 'created', at: row.startedAt, claimed: claimed.has(row.key.executionId) }
 }
 
 function isClaimable(start: StartRow): boolean {
@@ -89,7 +116,11 @@ function isClaimable(start: StartRow): boolean {
  * Inserts those whose id is free, each with its first event and, for a later start, its timer; returns them, in no
  * order. Index: executions_pkey. Rows written: at most three per start.
  */
-function insertStarts(database: Database, starts: readonly StartRow[]): Promise<{ n: number; at: Date }[]> {
+function insertStarts(
+  database: Database,
+  starts: readonly StartRow[],
+  token: number,
+): Promise<{ n: number; at: Date }[]> {
   const { sql, tables } = database
   const k = keyColumns(starts.map((start) => start.key))
   const s = startColumns(starts)
@@ -108,17 +139,19 @@ function insertStarts(database: Database, starts: readonly StartRow[]): Promise<
       )
     ), inserted as (
       insert into ${tables.executions} (
-        region, partition, execution_id, workflow, workflow_version, status, claimed_by, claim_epoch, ready_at,
-        start_id, parent_id, parent_seq, parent_run, attributes, started_at
+        region, partition, execution_id, workflow, workflow_version, status, claimed_by, claim_epoch, claim_token,
+        ready_at, start_id, parent_id, parent_seq, parent_run, attributes, started_at
       )
       select s.region, s.partition, s.execution_id, s.workflow, s.workflow_version,
         case when s.start_at is null then 'running' else 'waiting' end,
         s.claimed_by,
         case when s.claimed_by is null then 0 else 1 end,
+        case when s.claimed_by is null then null else ${token}::int4 end,
         case when s.claimed_by is null and s.start_at is null then now() end,
         s.start_id, s.parent_id, s.parent_seq, s.parent_run, s.attributes::jsonb,
         date_trunc('milliseconds', now())
       from s
+      order by s.region, s.partition, s.execution_id
       on conflict (region, partition, execution_id) do nothing
       returning region, partition, execution_id
     ), created as (

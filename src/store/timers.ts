@@ -34,7 +34,9 @@ export async function takeTimers(database: Database, partitions: Wanted, limit: 
       returning t.region, t.partition, t.execution_id
     ), rung as (
       update ${tables.executions} as e set ready_at = coalesce(e.ready_at, now())
-      from (select distinct region, partition, execution_id from taken) as d
+      from (
+        select distinct region, partition, execution_id from taken order by region, partition, execution_id
+      ) as d
       where e.region = d.region and e.partition = d.partition and e.execution_id = d.execution_id
         and e.status in ('running', 'waiting', 'blocked')
       returning 1

@@ -2,20 +2,16 @@
 
 import type { ExecutionKey } from '../core/execution.js'
 import { partitionColumns } from './claim.js'
-import { keyColumns } from './keys.js'
+import { keyColumns, sortedKeys } from './keys.js'
 import type { Database } from './tables.js'
 
 /** Rings these executions if they are running, nobody's and silent. Index: executions_pkey, one row per key. */
-export async function ringStranded(
-  { sql, tables }: Database,
-  keys: readonly ExecutionKey[],
-): Promise<number> {
+export async function ringStranded(database: Database, keys: readonly ExecutionKey[]): Promise<number> {
   if (keys.length === 0) return 0
-  const k = keyColumns(keys)
+  const { sql, tables } = database
   const rows = await sql<object[]>`
     update ${tables.executions} as e set ready_at = now()
-    from unnest(${k.region}::text[], ${k.partition}::int2[], ${k.executionId}::text[])
-      as k (region, partition, execution_id)
+    from ${sortedKeys(database, keyColumns(keys))} as k
     where e.region = k.region and e.partition = k.partition and e.execution_id = k.execution_id
       and e.status = 'running' and e.claimed_by is null and e.ready_at is null
     returning 1`
@@ -43,7 +39,7 @@ export async function sweepStranded(
       limit ${limit}::int8
     )
     update ${tables.executions} as e set ready_at = now()
-    from silent as s
+    from (select region, partition, execution_id from silent order by region, partition, execution_id) as s
     where e.region = s.region and e.partition = s.partition and e.execution_id = s.execution_id
       and e.status = 'running' and e.claimed_by is null and e.ready_at is null
     returning 1`

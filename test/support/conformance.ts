@@ -1,0 +1,100 @@
+// How the suites of the store are run: each twice on one schema, as it is, and behind a proxy that refuses a third of
+// all statements and transactions with a serialization failure. What a test sees must be the same both times.
+
+import { randomInt } from 'node:crypto'
+import type postgres from 'postgres'
+import { afterAll, beforeAll, describe } from 'vitest'
+import type { Store } from '../../src/store/store.js'
+import { createTestDatabase, databaseUrl, type TestDatabase } from './database.js'
+import { type Fault, type Proxy, startProxy } from './proxy.js'
+
+export interface Conformance {
+  /** The store under test. */
+  readonly store: Store
+  /** The database itself, never through the proxy. */
+  readonly sql: postgres.Sql
+  readonly database: TestDatabase
+}
+
+export function conformance(what: string, define: (context: Conformance) => void): void {
+  describe(what, () => {
+    let database: TestDatabase
+    beforeAll(async () => {
+      database = await createTestDatabase()
+    })
+    afterAll(() => database.drop())
+
+    describe('on a quiet database', () => run(() => database, databaseUrl, define))
+
+    describe('where a third of everything meets a conflict', () => {
+      let proxy: Proxy
+      beforeAll(async () => {
+        proxy = await startProxy(databaseUrl())
+      })
+      afterAll(() => proxy.close())
+      const url = (): string => proxy.url
+      run(
+        () => database,
+        url,
+        define,
+        () => {
+          proxy.plan = refuseAThird()
+        },
+      )
+    })
+  })
+}
+
+function run(
+  database: () => TestDatabase,
+  url: () => string,
+  define: (context: Conformance) => void,
+  onOpen: () => void = () => undefined,
+): void {
+  let store: Store | undefined
+  let sql: postgres.Sql | undefined
+  beforeAll(async () => {
+    store = await database().openStore({ url: url() })
+    sql = database().connect({ max: 3 })
+    onOpen()
+  })
+  define({
+    get store() {
+      return opened(store)
+    },
+    get sql() {
+      return opened(sql)
+    },
+    get database() {
+      return database()
+    },
+  })
+}
+
+function opened<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('only within a test')
+  return value
+}
+
+/** One statement in three; of the transactions, one in three at one of its statements. */
+function refuseAThird(): Proxy['plan'] {
+  const refusal: Fault = { kind: 'refuse', code: '40001' }
+  /** By connection: how many statements of its transaction pass before one is refused. */
+  const passing = new Map<number, number>()
+  return (text, connection) => {
+    if (text === 'begin') passing.set(connection, isThird() ? randomInt(STATEMENTS_MAX) : Infinity)
+    const left = passing.get(connection)
+    if (text === 'commit' || text === 'rollback') passing.delete(connection)
+    else if (left !== undefined) passing.set(connection, left - 1)
+    if (text === 'rollback') return undefined
+    if (left === undefined) return isThird() ? refusal : undefined
+    return left === 0 || (text === 'commit' && left < STATEMENTS_MAX) ? refusal : undefined
+  }
+}
+
+function isThird(): boolean {
+  return randomInt(3) === 0
+}
+
+/** About as many as the longest transaction of the store has. */
+const STATEMENTS_MAX = 8
