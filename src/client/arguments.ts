@@ -27,3 +27,12 @@ export function checkOneOf<T extends string>(value: unknown, allowed: readonly T
     `The ${what} is ${JSON.stringify(value) ?? typeof value}; it must be one of: ${allowed.join(', ')}.`,
   )
 }
+
+/** Why something is canceled or terminated, for people. @throws CerebelumError INVALID_ARGUMENT */
+export function checkReason(reason: unknown): string {
+  if (typeof reason === 'string') return reason
+  throw new CerebelumError(
+    'INVALID_ARGUMENT',
+    `The reason is ${typeof reason}. Give a text, or leave it out.`,
+  )
+}

@@ -11,7 +11,7 @@ import type { Limits } from '../core/limits.js'
 import type { Clock, Logger } from '../core/ports.js'
 import type { ExecutionRow, Store } from '../store/store.js'
 import type { Workflow } from '../workflow/define.js'
-import { checkWholeNumber } from './arguments.js'
+import { checkReason, checkWholeNumber } from './arguments.js'
 import type {
   Client,
   ExecutionDetails,
@@ -192,7 +192,7 @@ export class StoreClient implements Client {
   // ---- single transitions
 
   async terminate(executionId: string, reason = 'requested'): Promise<void> {
-    const payload = encode(reason, 'reason', this.options.limits.payloadBytesMax)
+    const payload = encode(checkReason(reason), 'reason', this.options.limits.payloadBytesMax)
     const outcome = await this.options.store.terminate(this.key(executionId), {
       type: 'terminated',
       ...(payload === undefined ? {} : { payload }),

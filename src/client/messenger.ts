@@ -13,6 +13,7 @@ import type { Answer, MessageKind, NewMessage } from '../core/message.js'
 import { randomHex, type Clock, type Logger } from '../core/ports.js'
 import type { ExecutionRow, MessageOutcome, Store } from '../store/store.js'
 import { validate } from '../workflow/validate.js'
+import { checkReason } from './arguments.js'
 import type { Host } from './host.js'
 import { closed, notFound } from './refusals.js'
 import { WaitingRoom } from './waiting-room.js'
@@ -151,7 +152,7 @@ export class Messenger {
   /** Canceling what is canceled already is no news: a blind retry must not fail. */
   async cancel(executionId: string, reason: string): Promise<void> {
     try {
-      await this.send(executionId, { kind: 'cancel', name: 'cancel', value: reason })
+      await this.send(executionId, { kind: 'cancel', name: 'cancel', value: checkReason(reason) })
     } catch (error) {
       const isClosedNow = error instanceof CerebelumError && error.code === 'EXECUTION_CLOSED'
       if (!isClosedNow || error.details['status'] !== 'canceled') throw error

@@ -52,7 +52,6 @@ export function toFailure(
   const details = scalars(error instanceof CerebelumError ? error.details : ownData(error))
   const code =
     'code' in error && typeof error.code === 'string' ? error.code.slice(0, TYPE_CHARACTERS_MAX) : undefined
-  const known = 'step' in error && typeof error.step === 'string' && where.step === undefined
   return {
     type: textOf(error.name || error.constructor.name).slice(0, TYPE_CHARACTERS_MAX),
     message: textOf(error.message).slice(0, MESSAGE_CHARACTERS_MAX),
@@ -63,9 +62,16 @@ export function toFailure(
       ? {}
       : { cause: toFailure(error.cause, {}, depth + 1) }),
     ...('retryable' in error && error.retryable === false ? { retryable: false as const } : {}),
-    ...(known && 'step' in error ? { step: String(error.step) } : {}),
+    ...(where.step === undefined ? originOf(error) : {}),
     ...where,
   }
+}
+
+/** The step and attempt that an error came from, when it has passed through a history already. */
+function originOf(error: Error): { step?: string; attempt?: number } {
+  if (!('step' in error) || typeof error.step !== 'string') return {}
+  const attempt = 'attempt' in error && typeof error.attempt === 'number' ? { attempt: error.attempt } : {}
+  return { step: error.step, ...attempt }
 }
 
 const BUILT_IN = { Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError } as const
@@ -112,7 +118,15 @@ export function isFailure(value: unknown): value is Failure {
 }
 
 function ownData(error: Error): Readonly<Record<string, unknown>> {
-  const told: ReadonlySet<string> = new Set(['name', 'code', 'details', 'retryable', 'cause'])
+  const told: ReadonlySet<string> = new Set([
+    'name',
+    'code',
+    'details',
+    'retryable',
+    'cause',
+    'step',
+    'attempt',
+  ])
   return Object.fromEntries(Object.entries(error).filter(([key]) => !told.has(key)))
 }
 

@@ -9,6 +9,7 @@ import type { Limits } from '../core/limits.js'
 import { Loop } from '../core/loop.js'
 import type { Clock, Logger } from '../core/ports.js'
 import type { Host } from '../client/host.js'
+import { notFound } from '../client/refusals.js'
 import { LeaseHolder } from '../coordination/lease-holder.js'
 import type { Claimed, Commit, CommitOutcome, Rung, StartOutcome, StartRow, Store } from '../store/store.js'
 import { TimerLoop } from '../timers/timer-loop.js'
@@ -315,9 +316,7 @@ export class Node implements RunHost, Host {
     const key = this.store.keyOf(executionId)
     const [row] = await this.store.readExecutions([key])
     if (row === null || row === undefined) {
-      throw new CerebelumError('EXECUTION_NOT_FOUND', `There is no execution "${executionId}".`, {
-        executionId,
-      })
+      throw notFound(executionId)
     }
     const live = this.live.get(executionId)
     if (live !== undefined && row.claimEpoch === live.claimEpoch)

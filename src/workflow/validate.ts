@@ -23,10 +23,14 @@ export async function validate(
       .join('.')
     return path === '' ? issue.message : `${path}: ${issue.message}`
   })
-  throw new CerebelumError(code, `The ${what} does not match its schema: ${issues.join('; ')}.`, {
-    ...details,
-    issues,
-  })
+  throw new CerebelumError(
+    code,
+    `The ${what} does not match its schema: ${issues.join('; ')}. Send one that does.`,
+    {
+      ...details,
+      issues,
+    },
+  )
 }
 
 /** A schema that throws instead of telling issues refuses the value all the same. */
