@@ -57,7 +57,7 @@ export async function startRawRows(
   for (const connections of CONNECTIONS) {
     for (const batch of BATCHES) {
       const shape = { connections, batch }
-      const work = Math.max(8 * batch, Math.round((best.rate || 5_000) * options.probeSeconds))
+      const work = Math.max(connections * batch, Math.round((best.rate || 5_000) * options.probeSeconds))
       const { units, seconds } = await write(pool, schema, shape, prepare(Math.ceil(work / batch), batch))
       const rate = units / seconds
       if (rate > best.rate) best = { shape, rate }

@@ -4,6 +4,7 @@
 
 import { encode, encodeAnswer } from '../core/codec.js'
 import { CerebelumError } from '../core/errors.js'
+import { SmallMap } from '../core/small-map.js'
 import type { Event, NewEvent } from '../core/event.js'
 import { toFailure } from '../core/failure.js'
 import type { Attributes, ExecutionKey, ParentClosePolicy, ParentLink } from '../core/execution.js'
@@ -66,10 +67,10 @@ export class Run {
   state: 'live' | 'suspended' | 'closed' | 'dropped' = 'live'
 
   // What is in flight, by the seq of its command.
-  readonly attempts = new Map<number, Attempt | undefined>()
-  readonly timers = new Map<number, Timer>()
-  readonly signalWaits = new Map<number, Extract<Command, { kind: 'signal' }>>()
-  readonly children = new Map<number, { readonly childId: string; readonly policy: ParentClosePolicy }>()
+  readonly attempts = new SmallMap<number, Attempt | undefined>()
+  readonly timers = new SmallMap<number, Timer>()
+  readonly signalWaits = new SmallMap<number, Extract<Command, { kind: 'signal' }>>()
+  readonly children = new SmallMap<number, { readonly childId: string; readonly policy: ParentClosePolicy }>()
   /** Asynchronous work of the engine itself for this run (validation, a child's start). */
   busy = 0
   readonly mailbox = new Mailbox()
@@ -396,10 +397,10 @@ export class Run {
 
   /** What waits without a timer, a message or a child to wake it would wait for ever. */
   private assertWoken(): void {
+    const intents = new Set(this.events.map((event) => event.seq))
     for (const { command } of this.instance.pending.values()) {
-      const isIntent = this.events.some((event) => event.seq === command.seq)
       const { kind, seq } = command
-      if (kind === 'signal' || kind === 'child' || isIntent || this.timers.has(seq)) continue
+      if (kind === 'signal' || kind === 'child' || intents.has(seq) || this.timers.has(seq)) continue
       throw new CerebelumError(
         'INTERNAL',
         `Execution "${this.executionId}" would be suspended while its ${kind} "${command.name}" (command ${seq}) is neither ` +
@@ -444,17 +445,26 @@ export class Run {
     const { events, consumed, messages, attributes, transition } = this.takeAppend()
     let outcome: CommitOutcome
     try {
-      outcome = await this.host.commit({
+      const append = {
         key: this.key,
         nodeId: this.host.nodeId,
         claimEpoch: this.claimEpoch,
         expectedVersion: this.version,
         events,
-        ...(consumed.length === 0 ? {} : { consumed }),
-        ...(messages.length === 0 ? {} : { messages }),
-        ...(attributes === undefined ? {} : { attributes }),
-        ...(transition === undefined ? {} : { transition }),
-      })
+      }
+      const isPlain =
+        transition === undefined && attributes === undefined && consumed.length === 0 && messages.length === 0
+      outcome = await this.host.commit(
+        isPlain
+          ? append
+          : {
+              ...append,
+              ...(consumed.length === 0 ? {} : { consumed }),
+              ...(messages.length === 0 ? {} : { messages }),
+              ...(attributes === undefined ? {} : { attributes }),
+              ...(transition === undefined ? {} : { transition }),
+            },
+      )
     } catch (error) {
       return this.drop('unavailable', error)
     }
@@ -516,10 +526,11 @@ export class Run {
   }
 
   private recorded(written: NewEvent, at: Date): Event {
-    const { delayMs, ...rest } = written
     this.version++
-    const dueAt = delayMs === undefined ? written.dueAt : new Date(at.getTime() + delayMs)
-    return { ...rest, version: this.version, at, ...(dueAt === undefined ? {} : { dueAt }) }
+    if (written.delayMs === undefined) return { ...written, version: this.version, at }
+    const { delayMs, ...rest } = written
+    const dueAt = new Date(at.getTime() + delayMs)
+    return { ...rest, version: this.version, at, dueAt }
   }
 
   private afterCancel(): void {

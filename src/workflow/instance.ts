@@ -9,6 +9,7 @@ import type { Attributes } from '../core/execution.js'
 import { CanceledError, fromFailure } from '../core/failure.js'
 import { DEFAULT_LIMITS, type Limits } from '../core/limits.js'
 import type { Logger } from '../core/ports.js'
+import { SmallMap } from '../core/small-map.js'
 import { seededRandom } from './chance.js'
 import type { Command, Note, RunOutcome } from './command.js'
 import type { StepContext } from './context.js'
@@ -45,11 +46,10 @@ export type CommandSpec = DistributiveOmit<Command, 'seq' | 'intent'>
 const EMPTY: RecordedHistory = { commands: new Map(), patches: new Set(), seqMax: 0 }
 
 export class Instance {
-  readonly pending = new Map<number, Pending>()
+  readonly pending = new SmallMap<number, Pending>()
   readonly options: InstanceOptions
-  readonly queries = new Map<string, (args: unknown) => unknown>()
-  readonly updates = new Map<string, UpdateHandler>()
-  readonly random: () => number
+  readonly queries = new SmallMap<string, (args: unknown) => unknown>()
+  readonly updates = new SmallMap<string, UpdateHandler>()
   /** How the code ended; the engine records it when nothing of it is in flight any more. */
   outcome: RunOutcome | undefined
   /** Set once when code and history disagree: the instance is then useless, the history is not harmed. */
@@ -62,17 +62,17 @@ export class Instance {
   attributes: Attributes = {}
 
   private seq = 0
+  private chance: (() => number) | undefined
   private fresh: Command[] = []
   private notes: Note[] = []
   private recorded: RecordedHistory = EMPTY
-  private readonly abandoned = new Set<number>()
-  private readonly patches = new Map<string, boolean>()
+  private readonly abandoned = new SmallMap<number, true>()
+  private readonly patches = new SmallMap<string, boolean>()
   private readonly undo: { readonly name: string; readonly work: (step: StepContext) => unknown }[] = []
 
   constructor(options: InstanceOptions) {
     this.options = options
     this.limits = options.limits ?? DEFAULT_LIMITS
-    this.random = seededRandom(options.executionId, options.run)
   }
 
   /** Feeds the whole history of a run, `started` first. Afterwards the instance is live, or has a `disagreement`. */
@@ -131,19 +131,24 @@ export class Instance {
       return new Promise(() => {})
     }
     const command: Command = { ...spec, seq, intent: known?.intent }
-    const promise = new Promise<unknown>((resolve, reject) => {
-      const settle =
-        onResolve === undefined
-          ? resolve
-          : (value: unknown): void => {
-              onResolve(value)
-              resolve(value)
-            }
-      this.pending.set(seq, { command, resolve: settle, reject })
-    })
-    // A step nobody awaits may fail without ending the process.
-    promise.catch(() => {})
     this.fresh.push(command)
+    const promise = new Promise<unknown>((resolve, reject) => {
+      this.pending.set(seq, {
+        command,
+        resolve:
+          onResolve === undefined
+            ? resolve
+            : (value: unknown): void => {
+                onResolve(value)
+                resolve(value)
+              },
+        // A step nobody awaits may fail without ending the process.
+        reject: (error: unknown): void => {
+          promise.catch(() => {})
+          reject(error)
+        },
+      })
+    })
     return promise
   }
 
@@ -168,6 +173,12 @@ export class Instance {
     }
     this.patches.set(id, taken)
     return taken
+  }
+
+  random(): number {
+    // Seeded on first use: most workflows draw nothing.
+    this.chance ??= seededRandom(this.options.executionId, this.options.run)
+    return this.chance()
   }
 
   onFailure(name: string, work: (step: StepContext) => unknown): void {
@@ -299,7 +310,7 @@ export class Instance {
     this.isCanceled = true
     const waiting = [...this.pending.values()]
     this.pending.clear()
-    for (const { command } of waiting) this.abandoned.add(command.seq)
+    for (const { command } of waiting) this.abandoned.set(command.seq, true)
     for (const { reject } of waiting)
       reject(new CanceledError(typeof reason === 'string' ? reason : 'no reason given'))
     return true

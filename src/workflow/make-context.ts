@@ -13,131 +13,180 @@ import type { ChildOptions, StepContext, StepOptions, WorkflowContext } from './
 import type { Workflow } from './define.js'
 import type { Instance } from './instance.js'
 
-export function makeContext(instance: Instance): WorkflowContext {
-  const { executionId, run, definition } = instance.options
-  const { nameCharactersMax: nameMax, idCharactersMax } = instance.limits
-  const context = {
-    executionId,
-    run,
-    workflow: definition.name,
-    log: quietWhileReplaying(instance),
+const NO_OPTIONS: StepOptions<unknown> = Object.freeze({})
 
-    step(name: string, work: (step: StepContext) => unknown, options: StepOptions<unknown> = {}) {
-      checkName(name, 'step name', nameMax)
-      checkFunction(work, `step "${name}"`)
-      checkStepOptions(name, options)
-      const undo = options.compensate
-      const onResolve =
-        undo === undefined
-          ? undefined
-          : (result: unknown): void =>
-              instance.onFailure(cutText(`undo ${name}`, nameMax), (step) => undo(result, step))
-      return instance.issue({ kind: 'step', name, work, options }, onResolve)
-    },
-    transaction(name: string, work: (sql: never) => Promise<unknown>) {
-      checkName(name, 'step name', nameMax)
-      checkFunction(work, `transaction "${name}"`)
-      return instance.issue({ kind: 'transaction', name, work: (sql) => work(sql as never) })
-    },
-    sleep(until: number | string | Date) {
-      if (until instanceof Date) {
-        return instance.issue({ kind: 'sleep', name: '', until: checkInstant(until, 'end of ctx.sleep') })
-      }
-      return instance.issue({ kind: 'sleep', name: '', delayMs: durationMs(until, 'time to sleep') })
-    },
-    signal(name: string, schema: StandardSchemaV1, options: { timeout?: number | string } = {}) {
-      checkName(name, 'signal name', nameMax)
-      const timeoutMs =
-        options.timeout === undefined
-          ? undefined
-          : durationMs(options.timeout, `time-out of signal "${name}"`)
-      return instance.issue({ kind: 'signal', name, schema, timeoutMs })
-    },
-    onQuery(name: string, handler: (args: unknown) => unknown) {
-      checkName(name, 'query name', nameMax)
-      instance.queries.set(name, handler)
-    },
-    onUpdate(
-      name: string,
-      schema: StandardSchemaV1,
-      handle: (value: never) => unknown,
-      options: { validate?: (value: never) => void } = {},
-    ) {
-      checkName(name, 'update name', nameMax)
-      const { validate } = options
-      instance.updates.set(name, {
-        schema,
-        handle: (value) => handle(value as never),
-        validate: validate === undefined ? undefined : (value) => validate(value as never),
-      })
-    },
-    child(workflow: Workflow | string, input: unknown, options: ChildOptions = {}) {
-      const name = typeof workflow === 'string' ? workflow : workflow.name
-      const known = typeof workflow === 'string' ? undefined : workflow
-      const detach = options.detach === true
-      // Derived, so that a replay finds the same child; bounded, because children have children.
-      const childId = checkId(options.id ?? childIdOf(instance), 'child id', idCharactersMax)
-      return instance.issue({
-        kind: 'child',
-        name,
-        workflow: name,
-        workflowVersion: known?.version,
-        inputSchema: known?.options.input,
-        childId,
-        input,
-        detach,
-        closePolicy: options.closePolicy ?? (detach ? 'abandon' : 'terminate'),
-        attributes:
-          options.attributes === undefined
-            ? undefined
-            : checkAttributes(options.attributes, `child "${childId}"`, instance.limits),
-      })
-    },
-    continueAsNew(input: unknown) {
-      instance.end({ kind: 'continued', input })
-      return new Promise<never>(() => {})
-    },
-    compensate(name: string, undo: (step: StepContext) => unknown) {
-      checkName(name, 'compensation name', nameMax)
-      checkFunction(undo, `compensation "${name}"`)
-      instance.onFailure(name, undo)
-    },
-    setAttributes(attributes: Attributes) {
-      const merged = { ...instance.attributes, ...attributes }
-      instance.note('attributes', '', (seq) => {
-        checkAttributes(attributes, `execution "${executionId}"`, instance.limits)
-        checkAttributes(merged, `execution "${executionId}"`, instance.limits)
-        return {
-          kind: 'note',
-          event: { type: 'attributes_set', seq, detail: JSON.stringify(attributes) },
-          attributes,
-        }
-      })
-      instance.attributes = merged
-    },
-    patched: (id: string) => instance.patched(checkName(id, 'patch id', nameMax)),
-    get isCanceled() {
-      return instance.isCanceled
-    },
-    now: () => new Date(instance.nowMs),
-    random: instance.random,
-    uuid: () => seededUuid(instance.random),
-  }
+/** The context of one run. */
+export function makeContext(instance: Instance): WorkflowContext {
   // The overloads of the interface promise types that only the recorded values can keep.
-  return context as unknown as WorkflowContext
+  return new Context(instance) as unknown as WorkflowContext
+}
+
+// A class: an object of closures for each run would cost as much memory as all the rest of a run.
+class Context {
+  readonly #instance: Instance
+  #log: Logger | undefined
+
+  constructor(instance: Instance) {
+    this.#instance = instance
+  }
+
+  get executionId(): string {
+    return this.#instance.options.executionId
+  }
+  get run(): number {
+    return this.#instance.options.run
+  }
+  get workflow(): string {
+    return this.#instance.options.definition.name
+  }
+  get log(): Logger {
+    return (this.#log ??= quietWhileReplaying(this.#instance))
+  }
+
+  step(name: string, work: (step: StepContext) => unknown, options: StepOptions<unknown> = NO_OPTIONS) {
+    checkName(name, 'step name', this.#nameMax)
+    checkFunction(work, `step "${name}"`)
+    checkStepOptions(name, options)
+    const undo = options.compensate
+    const onResolve =
+      undo === undefined
+        ? undefined
+        : (result: unknown): void =>
+            this.#instance.onFailure(cutText(`undo ${name}`, this.#nameMax), (step) => undo(result, step))
+    return this.#instance.issue({ kind: 'step', name, work, options }, onResolve)
+  }
+
+  transaction(name: string, work: (sql: never) => Promise<unknown>) {
+    checkName(name, 'step name', this.#nameMax)
+    checkFunction(work, `transaction "${name}"`)
+    return this.#instance.issue({ kind: 'transaction', name, work: (sql) => work(sql as never) })
+  }
+
+  sleep(until: number | string | Date) {
+    if (until instanceof Date) {
+      return this.#instance.issue({ kind: 'sleep', name: '', until: checkInstant(until, 'end of ctx.sleep') })
+    }
+    return this.#instance.issue({ kind: 'sleep', name: '', delayMs: durationMs(until, 'time to sleep') })
+  }
+
+  signal(name: string, schema: StandardSchemaV1, options: { timeout?: number | string } = {}) {
+    checkName(name, 'signal name', this.#nameMax)
+    const timeoutMs =
+      options.timeout === undefined ? undefined : durationMs(options.timeout, `time-out of signal "${name}"`)
+    return this.#instance.issue({ kind: 'signal', name, schema, timeoutMs })
+  }
+
+  onQuery(name: string, handler: (args: unknown) => unknown) {
+    checkName(name, 'query name', this.#nameMax)
+    this.#instance.queries.set(name, handler)
+  }
+
+  onUpdate(
+    name: string,
+    schema: StandardSchemaV1,
+    handle: (value: never) => unknown,
+    options: { validate?: (value: never) => void } = {},
+  ) {
+    checkName(name, 'update name', this.#nameMax)
+    const { validate } = options
+    this.#instance.updates.set(name, {
+      schema,
+      handle: (value) => handle(value as never),
+      validate: validate === undefined ? undefined : (value) => validate(value as never),
+    })
+  }
+
+  child(workflow: Workflow | string, input: unknown, options: ChildOptions = {}) {
+    const name = typeof workflow === 'string' ? workflow : workflow.name
+    const known = typeof workflow === 'string' ? undefined : workflow
+    const detach = options.detach === true
+    // Derived, so that a replay finds the same child; bounded, because children have children.
+    const childId = checkId(
+      options.id ?? childIdOf(this.#instance),
+      'child id',
+      this.#instance.limits.idCharactersMax,
+    )
+    return this.#instance.issue({
+      kind: 'child',
+      name,
+      workflow: name,
+      workflowVersion: known?.version,
+      inputSchema: known?.options.input,
+      childId,
+      input,
+      detach,
+      closePolicy: options.closePolicy ?? (detach ? 'abandon' : 'terminate'),
+      attributes:
+        options.attributes === undefined
+          ? undefined
+          : checkAttributes(options.attributes, `child "${childId}"`, this.#instance.limits),
+    })
+  }
+
+  continueAsNew(input: unknown) {
+    this.#instance.end({ kind: 'continued', input })
+    return new Promise<never>(() => {})
+  }
+
+  compensate(name: string, undo: (step: StepContext) => unknown) {
+    checkName(name, 'compensation name', this.#nameMax)
+    checkFunction(undo, `compensation "${name}"`)
+    this.#instance.onFailure(name, undo)
+  }
+
+  setAttributes(attributes: Attributes) {
+    const merged = { ...this.#instance.attributes, ...attributes }
+    this.#instance.note('attributes', '', (seq) => {
+      checkAttributes(attributes, `execution "${this.executionId}"`, this.#instance.limits)
+      checkAttributes(merged, `execution "${this.executionId}"`, this.#instance.limits)
+      return {
+        kind: 'note',
+        event: { type: 'attributes_set', seq, detail: JSON.stringify(attributes) },
+        attributes,
+      }
+    })
+    this.#instance.attributes = merged
+  }
+
+  patched(id: string) {
+    return this.#instance.patched(checkName(id, 'patch id', this.#nameMax))
+  }
+
+  get isCanceled() {
+    return this.#instance.isCanceled
+  }
+
+  now() {
+    return new Date(this.#instance.nowMs)
+  }
+  random() {
+    return this.#instance.random()
+  }
+  uuid() {
+    return uuidOf(this.#instance)
+  }
+
+  get #nameMax(): number {
+    return this.#instance.limits.nameCharactersMax
+  }
+}
+
+function uuidOf(instance: Instance): string {
+  return seededUuid(() => instance.random())
 }
 
 function childIdOf(instance: Instance): string {
   const { executionId } = instance.options
   const { idCharactersMax } = instance.limits
-  const id = `${executionId}/${seededUuid(instance.random).slice(0, 13)}`
+  const id = `${executionId}/${uuidOf(instance).slice(0, 13)}`
   if (id.length <= idCharactersMax) return id
-  const uuid = seededUuid(instance.random)
+  const uuid = uuidOf(instance)
   return `${cutText(executionId, Math.max(1, Math.min(100, idCharactersMax - uuid.length - 1)))}/${uuid}`
 }
 
 /** Here, where the author can catch it, and not when an attempt begins. */
 function checkStepOptions(name: string, options: StepOptions<unknown>): void {
+  if (options === NO_OPTIONS) return
   resolveRetry(options.retry, name)
   const { timeout, totalTimeout, heartbeatTimeout } = options
   for (const [what, duration] of Object.entries({ timeout, totalTimeout, heartbeatTimeout })) {
