@@ -232,6 +232,12 @@ export class Run {
     return new Promise((resolve) => this.slotWaiters.push(resolve))
   }
 
+  /** Gives the right back without having appended. */
+  yieldAppend(): void {
+    this.passOn()
+    this.pump()
+  }
+
   /** After an append that took the right: what was written is delivered, the right passed on. */
   async appended(event: NewEvent | undefined, outcome: CommitOutcome | undefined): Promise<void> {
     if (event !== undefined && outcome?.kind === 'committed') await this.deliver([event], outcome.at)

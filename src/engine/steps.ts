@@ -215,6 +215,10 @@ async function transact(run: Run, command: TransactionCommand): Promise<void> {
           )
         return run.version
       },
+      unlock: () => {
+        holds = false
+        run.yieldAppend()
+      },
     })
     run.attempts.delete(seq)
     await run.appended(event, outcome)

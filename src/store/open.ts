@@ -45,6 +45,8 @@ interface Pools {
   readonly work: postgres.Sql
   /** Heartbeats must not wait behind work: they have connections of their own. */
   readonly heartbeat: postgres.Sql
+  /** Transactional steps hold their connections for as long as users' code takes. */
+  readonly transactions: postgres.Sql
 }
 
 /** Connects with session settings, or without them where a pooler in between refuses them. */
@@ -69,11 +71,13 @@ function createPools(options: OpenStoreOptions, settings: boolean): Pools {
   return {
     work: createPool({ ...shared, connections: options.connections ?? CONNECTIONS_DEFAULT }),
     heartbeat: createPool({ ...shared, connections: HEARTBEAT_CONNECTIONS }),
+    transactions: createPool({ ...shared, connections: options.connections ?? CONNECTIONS_DEFAULT }),
   }
 }
 
 async function closePools(pools: Pools): Promise<void> {
   await pools.heartbeat.end({ timeout: CLOSE_SECONDS })
+  await pools.transactions.end({ timeout: CLOSE_SECONDS })
   await pools.work.end({ timeout: CLOSE_SECONDS })
 }
 
@@ -95,7 +99,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
   const dialect = await detectDialect(pools.work)
   const partitionCount = await readPartitionCount(database)
   const home = new Regions(partitionCount, await readPartitions(database))
-  const context = { pool: pools.work, database, policy, home }
+  const context = { pool: pools.work, transactions: pools.transactions, database, policy, home }
   const claims = new Claims({ database, policy, home, doubtMs: 2 * timeoutOf(options) })
   const retried = <T>(call: string, work: () => Promise<T>): Promise<T> => withRetry(policy, call, work)
   let closing: Promise<void> | undefined

@@ -21,8 +21,9 @@ export function createPool(options: PoolOptions): postgres.Sql {
     ...unknownToTypes(options),
     ...(path !== undefined && { path }),
     max: options.connections,
-    // The types are cast in every statement; asking for them costs a round trip per connection.
-    fetch_types: false,
+    // A round trip per connection, and not for the types, which are cast in every statement: without it, a connection
+    // that is opened by `reserve()` is never handed out (driver 3.4.9), until none is left in the pool.
+    fetch_types: true,
     prepare: true,
     max_lifetime: null,
     idle_timeout: 0,

@@ -226,8 +226,8 @@ export interface Store {
   /**
    * A transactional step: runs `work` in a transaction and then appends `event(result)` at expectedVersion + 1
    * under the same fence as `commit`; all of it or nothing. `lock` is awaited after `work` and before the append,
-   * and gives the expected version. An unknown outcome is resolved by reading the history. `work` may run again
-   * after a serialization failure.
+   * and gives the expected version; `unlock` gives it back before another try. An unknown outcome is resolved by
+   * reading the history. `work` may run again after a serialization failure; what else it throws is thrown as it is.
    */
   transact<T>(options: {
     readonly key: ExecutionKey
@@ -236,6 +236,7 @@ export interface Store {
     readonly work: (sql: TransactionSql) => Promise<T>
     readonly event: (result: T) => NewEvent
     readonly lock: () => Promise<number>
+    readonly unlock: () => void
   }): Promise<{ readonly outcome: CommitOutcome; readonly result: T }>
 
   // ---- reads
@@ -300,7 +301,7 @@ export interface OpenStoreOptions {
   readonly url: string
   /** Default `cerebelum`. */
   readonly schema?: string
-  /** Connections of the pool; default 10. */
+  /** Connections of the pool, and as many at most for transactional steps; default 10. */
   readonly connections?: number
   /** Default: 30 s per statement. */
   readonly statementTimeoutMs?: number
