@@ -5,18 +5,9 @@
 import type { Command } from 'commander'
 import { durationMs } from '../core/duration.js'
 import { CerebelumError } from '../core/errors.js'
-import { startApprovalAgent } from '../examples/flights/approval-agent.js'
-import { audit } from '../examples/flights/audit.js'
-import { readExecutions } from '../examples/flights/executions.js'
-import { executionIdOf, prefixOf, type Flight } from '../examples/flights/flight.js'
 import { Ledger } from '../examples/flights/ledger.js'
 import { FLIGHTS_MAX, readFlights } from '../examples/flights/records.js'
-import { settle } from '../examples/flights/settle.js'
-import { startFlights } from '../examples/flights/start.js'
-import { summarize } from '../examples/flights/summary.js'
 import { flightCompensation } from '../examples/flights/workflow.js'
-import type { Client } from '../client/client.js'
-import type { Logger } from '../core/ports.js'
 import { migrate } from '../store/migrate.js'
 import { createPool } from '../store/pool.js'
 import { Cleanup } from './cleanup.js'
@@ -26,9 +17,9 @@ import { EXIT } from './exit-codes.js'
 import { addFlags, NODE_FLAGS } from './flags.js'
 import { untilInterrupted, type Interrupt } from './interrupt.js'
 import { createLog } from './log.js'
-import { say, withProgress, writeTable } from './output.js'
+import { compensate } from './example-job.js'
+import { say } from './output.js'
 import { startNode } from './running-node.js'
-import { summaryTable } from './summary-table.js'
 
 interface ExampleFlags extends Flags {
   readonly flights: string
@@ -82,7 +73,9 @@ async function runExample(flags: ExampleFlags, interrupt: Interrupt): Promise<nu
     const node = await startNode({ config, databaseUrl: url, workflows, log, mayMovePort: true })
     cleanup.add('node', () => node.stop())
     say(`http: ${node.url}`)
-    const isClean = await compensate({ client: node.client, flights, ledger, run: job.run, log, aborted })
+    const { client } = node
+    const { run, stallMs } = job
+    const isClean = await compensate({ client, flights, ledger, run, stallMs, log, aborted })
     if (!job.exits) {
       say(`serving on ${node.url}; Ctrl-C ends`)
       await untilInterrupted(interrupt)
@@ -99,8 +92,13 @@ interface Job {
   readonly flightCount: number
   readonly run: string | undefined
   readonly approvalTimeout: string
+  /** Nothing ended for this long, though nothing has to wait longer: something hangs. */
+  readonly stallMs: number
   readonly exits: boolean
 }
+
+/** Longer than a lease, a database's recovery and a retry take together. */
+const STALL_MS = 60_000
 
 function readJob({ flights, run, approvalTimeout, exit }: ExampleFlags): Job {
   const flightCount = Number(flights)
@@ -116,57 +114,6 @@ function readJob({ flights, run, approvalTimeout, exit }: ExampleFlags): Job {
       `--run is "${run}"; expected up to 100 letters, digits, "-" and "_".`,
     )
   }
-  durationMs(approvalTimeout, 'approval time-out')
-  return { flightCount, run, approvalTimeout, exits: exit === true }
+  const stallMs = STALL_MS + durationMs(approvalTimeout, 'approval time-out')
+  return { flightCount, run, approvalTimeout, stallMs, exits: exit === true }
 }
-
-interface Compensation {
-  readonly client: Client
-  readonly flights: readonly Flight[]
-  readonly ledger: Ledger
-  readonly run: string | undefined
-  readonly log: Logger
-  readonly aborted: AbortSignal
-}
-
-/** Starts (or finds) all executions, waits for their ends, and shows what came of them; true when all is well. */
-async function compensate(options: Compensation): Promise<boolean> {
-  const { client, flights, run, log, aborted } = options
-  const agent = startApprovalAgent({ client, flights, run, log })
-  const total = flights.length
-  const ids = flights.map((flight) => executionIdOf(flight, run))
-  const begunMs = performance.now()
-  try {
-    const { created, existing } = await withProgress({ label: 'started', total }, (onProgress) =>
-      startFlights(client, flights, { run, signal: aborted, onProgress }),
-    )
-    if (existing > 0) say(`${existing} of them existed already; ${created} are new`)
-    await withProgress({ label: 'ended', total }, (onProgress) =>
-      settle(client, ids, { signal: aborted, onProgress }),
-    )
-  } finally {
-    await agent.stop()
-  }
-  return report({ ...options, ownMs: performance.now() - begunMs })
-}
-
-async function report({
-  client,
-  flights,
-  ledger,
-  run,
-  ownMs,
-}: Compensation & { readonly ownMs: number }): Promise<boolean> {
-  const byId = new Map(flights.map((flight) => [executionIdOf(flight, run), flight]))
-  const executions = await readExecutions(client, run)
-  // A run with more flights than this one may be in the same database.
-  const ours = new Map([...executions].filter(([executionId]) => byId.has(executionId)))
-  const entries = (await ledger.read(prefixOf(run))).filter(({ executionId }) => byId.has(executionId))
-  const problems = audit({ flights: byId, executions: ours, ledger: entries })
-  writeTable(summaryTable(summarize([...ours.values()], entries), { ownMs, problems: problems.length }))
-  for (const problem of problems.slice(0, PROBLEMS_SHOWN)) say(problem)
-  if (problems.length > PROBLEMS_SHOWN) say(`… and ${problems.length - PROBLEMS_SHOWN} more`)
-  return problems.length === 0
-}
-
-const PROBLEMS_SHOWN = 20

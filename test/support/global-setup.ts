@@ -7,17 +7,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { startEmbeddedPostgres } from '../../src/cli/embedded-postgres.js'
+import { buildIfStale } from './build.js'
 
 declare module 'vitest' {
   export interface ProvidedContext {
     databaseUrl: string
+    /** By CEREBELUM_TEST_DATABASE_URL: it may be a CockroachDB, and its server is not ours to kill. */
+    databaseIsGiven: boolean
   }
 }
 
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  buildIfStale()
   const given = process.env['CEREBELUM_TEST_DATABASE_URL']
   if (given !== undefined && given !== '') {
     project.provide('databaseUrl', given)
+    project.provide('databaseIsGiven', true)
     return () => Promise.resolve()
   }
   const folder = await mkdtemp(join(tmpdir(), 'cerebelum-test-'))
@@ -26,6 +31,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const server = await startEmbeddedPostgres({ dataDir: join(folder, 'data') })
   process.env['CEREBELUM_TEST_DATABASE_URL'] = server.url
   project.provide('databaseUrl', server.url)
+  project.provide('databaseIsGiven', false)
   return async () => {
     await server.stop({ evenIfUsed: true })
     await rm(folder, { recursive: true, force: true })
