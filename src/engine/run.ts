@@ -221,10 +221,11 @@ export class Run {
   }
 
   /**
-   * Takes the right to append, for a transaction that appends by itself; `appended` gives it back.
-   * False: the attempt was abandoned while it waited.
+   * Takes the right to append, for the attempt of a transaction, which appends by itself; `appended` gives it back.
+   * False: the attempt has been abandoned, and nobody would ever give it the right.
    */
-  acquireAppend(): Promise<boolean> {
+  acquireAppend(seq: number): Promise<boolean> {
+    if (this.state !== 'live' || !this.attempts.has(seq)) return Promise.resolve(false)
     if (!this.isCommitting) {
       this.isCommitting = true
       return Promise.resolve(true)

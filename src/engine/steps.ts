@@ -207,7 +207,7 @@ async function transact(run: Run, command: TransactionCommand): Promise<void> {
         return event
       },
       lock: async () => {
-        if (!holds) holds = await run.acquireAppend()
+        if (!holds) holds = await run.acquireAppend(seq)
         if (!holds || run.state !== 'live' || run.isClosing)
           throw new CerebelumError(
             'CONFLICT',

@@ -43,7 +43,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
 
 interface Pools {
   readonly work: postgres.Sql
-  /** Heartbeats must not wait behind work: they have connections of their own. */
+  /** Heartbeats, and what they do about leases and partitions, must not wait behind work. */
   readonly heartbeat: postgres.Sql
   /** Transactional steps hold their connections for as long as users' code takes. */
   readonly transactions: postgres.Sql
@@ -153,17 +153,17 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     renewLease: (nodeId, leaseMs, load) =>
       retried('renewLease', () => renewLease(pulse, { nodeId, leaseMs, load })),
     readLeases: () => retried('readLeases', () => readLeases(pulse)),
-    removeLease: (nodeId) => removeLease(database, policy, nodeId),
-    reapLeases: (graceMs) => reapLeases(database, policy, graceMs),
+    removeLease: (nodeId) => removeLease(pulse, policy, nodeId),
+    reapLeases: (graceMs) => reapLeases(pulse, policy, graceMs),
     async readPartitions() {
       const rows = await retried('readPartitions', () => readPartitions(pulse))
       home.update(rows)
       return rows
     },
     takePartitions: (nodeId, partitions) =>
-      retried('takePartitions', () => takePartitions(database, nodeId, partitions)),
+      retried('takePartitions', () => takePartitions(pulse, nodeId, partitions)),
     givePartitions: (nodeId, partitions) =>
-      retried('givePartitions', () => givePartitions(database, nodeId, partitions)),
+      retried('givePartitions', () => givePartitions(pulse, nodeId, partitions)),
 
     registerDefinitions: (definitions) =>
       retried('registerDefinitions', () => insertDefinitions(database, definitions)),
