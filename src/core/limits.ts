@@ -25,6 +25,8 @@ export interface Limits {
   readonly stepsPerExecutionMax: number
   /** Steps of one node that run at the same time; more wait their turn. */
   readonly stepsPerNodeMax: number
+  /** A step that was canceled and does not heed its signal is given up after this many ms. */
+  readonly cancelGraceMs: number
   /** Messages waiting in one execution's inbox; more are refused with TOO_MANY. */
   readonly inboxMax: number
   /** Writes waiting in one lane of a client, and their payloads: more are refused with OVERLOADED. */
@@ -48,6 +50,7 @@ export const DEFAULT_LIMITS: Limits = {
   startManyMax: 10_000,
   stepsPerExecutionMax: 1_000,
   stepsPerNodeMax: 4_000,
+  cancelGraceMs: 10_000,
   inboxMax: 10_000,
   laneQueueMax: 50_000,
   laneBytesMax: 256 * MIB,
@@ -69,6 +72,7 @@ const CEILINGS: Limits = {
   startManyMax: 1_000_000,
   stepsPerExecutionMax: 1_000_000,
   stepsPerNodeMax: 1_000_000,
+  cancelGraceMs: 86_400_000,
   inboxMax: 1_000_000,
   laneQueueMax: 10_000_000,
   laneBytesMax: 65_536 * MIB,

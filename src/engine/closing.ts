@@ -1,9 +1,11 @@
 // How a run ends: its closing event, what its parent and children are told, all in one append.
 
+import { decode } from '../core/codec.js'
 import { CerebelumError } from '../core/errors.js'
 import type { NewEvent, StartedDetail } from '../core/event.js'
 import type { ClosedStatus } from '../core/execution.js'
-import type { NewMessage } from '../core/message.js'
+import { CanceledError } from '../core/failure.js'
+import { type Message, type NewMessage, unanswered } from '../core/message.js'
 import type { RunOutcome } from '../workflow/command.js'
 import { validate } from '../workflow/validate.js'
 import { toChildren } from './children.js'
@@ -67,6 +69,7 @@ async function continueWith(run: Run, value: unknown): Promise<void> {
     detail: JSON.stringify(detail),
     ...(payload === undefined ? {} : { payload }),
   }
+  refuseOpenUpdates(run)
   // Nobody of the next run can hear from the children of this one: it is their parent's end.
   const transition = { kind: 'continue', workflowVersion: definition.version } as const
   run.finish([{ type: 'continued' }, started], transition, toChildren(run))
@@ -85,6 +88,19 @@ export function failTooLong(run: Run, limit: 'historyEventsMax' | 'historyBytesM
   closeWith(run, 'failed', run.encodeFailure(error))
 }
 
+/** Canceled before it was to begin: it ends without its code having run. */
+export function cancelUnbegun(run: Run, version: number, request: Message): void {
+  const { messageId, payload } = request
+  const reason = decode(payload)
+  const error = new CanceledError(typeof reason === 'string' ? reason : 'no reason given')
+  run.version = version
+  run.isClosing = true
+  run.consume(messageId)
+  run.append({ type: 'cancel_requested', messageId, ...(payload === undefined ? {} : { payload }) })
+  closeWith(run, 'canceled', run.encodeFailure(error))
+  run.pump()
+}
+
 /** At the request of a closing parent: whatever the code would say. */
 export function terminateNow(run: Run, reason: string | undefined): void {
   run.isClosing = true
@@ -92,7 +108,13 @@ export function terminateNow(run: Run, reason: string | undefined): void {
   closeWith(run, 'terminated', reason)
 }
 
+/** The handlers of these updates end with the run: whoever waits for their answers is told. */
+function refuseOpenUpdates(run: Run): void {
+  for (const messageId of run.instance.openUpdates.keys()) run.consume(messageId, unanswered(run.executionId))
+}
+
 function closeWith(run: Run, status: ClosedStatus, payload: string | undefined): void {
+  refuseOpenUpdates(run)
   const event: NewEvent = { type: status, ...(payload === undefined ? {} : { payload }) }
   run.finish(
     [event],

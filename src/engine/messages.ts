@@ -21,19 +21,16 @@ export function awaitSignal(run: Run, command: SignalCommand): void {
   run.append({ type: 'signal_awaited', seq: command.seq, name: command.name, delayMs: command.timeoutMs })
 }
 
-/** Hands out every message that somebody waits for; the rest stays. */
-export function matchMessages(run: Run): void {
-  if (run.mailbox.size === 0) return
-  const terminate = run.mailbox.take((message) => message.kind === 'terminate')
-  if (terminate !== undefined) {
-    run.consume(terminate.messageId)
-    return terminateNow(run, terminate.payload)
-  }
+/** Requests that hold up everything else: before anything is begun or handed out. */
+export function matchRequests(run: Run): void {
+  if (run.mailbox.size === 0 || matchTermination(run)) return
   // Continuing as new: the request is for the next run.
   const isContinuing = run.instance.outcome?.kind === 'continued'
   for (const message of run.mailbox.takeAll((candidate) => candidate.kind === 'cancel' && !isContinuing)) {
     run.consume(message.messageId)
-    if (run.instance.isCanceled || run.instance.outcome !== undefined) continue
+    const { isCanceled, isUnwinding, outcome } = run.instance
+    if (isCanceled || run.isCanceling || isUnwinding || outcome !== undefined) continue
+    run.isCanceling = true
     run.append({ type: 'cancel_requested', messageId: message.messageId, ...payloadOf(message) })
     for (const { childId, policy } of run.children.values()) {
       if (policy !== 'abandon') run.cancelChild(childId)
@@ -42,15 +39,31 @@ export function matchMessages(run: Run): void {
   for (const message of run.mailbox.takeAll((candidate) => candidate.kind === 'pause')) {
     run.pauses.push(message.messageId)
   }
+}
+
+/** Hands out every message that somebody waits for; the rest stays. */
+export function matchMessages(run: Run): void {
+  if (run.mailbox.size === 0) return
   for (const message of run.mailbox.takeAll((candidate) => candidate.kind === 'child'))
     childEnded(run, message)
   for (const message of run.mailbox.takeAll((candidate) => candidate.kind === 'query'))
     answerQuery(run, message)
   matchUpdates(run)
+  // Those who wait are about to hear of the cancellation instead.
+  if (run.isCanceling) return
   for (const command of run.signalWaits.values()) {
     const message = run.mailbox.take(isSignalFor(command))
     if (message !== undefined) receiveSignal(run, command, message)
   }
+}
+
+/** Ends the run if its parent has asked for it. */
+export function matchTermination(run: Run): boolean {
+  const message = run.mailbox.take((candidate) => candidate.kind === 'terminate')
+  if (message === undefined) return false
+  run.consume(message.messageId)
+  terminateNow(run, message.payload)
+  return true
 }
 
 function isSignalFor(command: SignalCommand): (message: Message) => boolean {
@@ -86,7 +99,7 @@ function receiveSignal(run: Run, command: SignalCommand, message: Message): void
     })
     .then((event) => {
       run.busy--
-      if (run.instance.pending.has(seq)) {
+      if (run.instance.pending.has(seq) && !run.isCanceling) {
         // Together, or a crash in between would hand the same signal out twice.
         run.append(event)
         run.consume(messageId)

@@ -16,6 +16,7 @@ import { TimerLoop } from '../timers/timer-loop.js'
 import type { Workflow } from '../workflow/define.js'
 import type { Registry } from '../workflow/registry.js'
 import { tellOrphans } from './children.js'
+import { cancelUnbegun } from './closing.js'
 import { GivingBack, UNAVAILABLE_RETRY_MS } from './giving-back.js'
 import { readHistories, readInboxes, readUpTo } from './history-reader.js'
 import { Lane } from '../core/lane.js'
@@ -492,11 +493,14 @@ export class Node implements RunHost, Host {
     }
     const { key, run, runVersion, claimEpoch, parent } = claim
     // Rung too early, by whatever: it begins when it was asked to.
-    if (history.length === 1 && started.dueAt !== undefined && claim.at < started.dueAt) {
+    const isEarly = history.length === 1 && started.dueAt !== undefined && claim.at < started.dueAt
+    const cancel = isEarly ? waking.messages.find((message) => message.kind === 'cancel') : undefined
+    if (isEarly && cancel === undefined) {
       return void this.givingBack.handBack({ key, claimEpoch, version: started.version }, undefined)
     }
     const loaded = new Run(this, { key, definition, run, runVersion, claimEpoch, parent })
     this.live.set(key.executionId, loaded)
+    if (cancel !== undefined) return cancelUnbegun(loaded, started.version, cancel)
     void loaded.begin(history, waking).catch((error: unknown) => loaded.drop('broken', error))
   }
 

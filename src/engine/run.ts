@@ -18,9 +18,9 @@ import { charactersOf, divideAppend } from './append-size.js'
 import { beginChild, childRecorded, openChildren } from './children.js'
 import { beginClose, failTooLong } from './closing.js'
 import { Mailbox } from './mailbox.js'
-import { awaitSignal, matchMessages } from './messages.js'
+import { awaitSignal, matchMessages, matchRequests, matchTermination } from './messages.js'
 import type { RunHost } from './run-host.js'
-import { beginStep, beginTransaction, retryDue } from './steps.js'
+import { beginStep, beginTransaction, retryDue, stopUnwanted } from './steps.js'
 import type { Attempt } from './step-attempt.js'
 import { Slots } from './slots.js'
 
@@ -71,12 +71,16 @@ export class Run {
   readonly timers = new SmallMap<number, Timer>()
   readonly signalWaits = new SmallMap<number, Extract<Command, { kind: 'signal' }>>()
   readonly children = new SmallMap<number, { readonly childId: string; readonly policy: ParentClosePolicy }>()
+  /** Steps whose end has been recorded without beginning them (again), because the run is being undone. */
+  readonly forgone = new SmallMap<number, true>()
   /** Asynchronous work of the engine itself for this run (validation, a child's start). */
   busy = 0
   readonly mailbox = new Mailbox()
   readonly stepSlots: Slots
   /** Requests to pause; consumed by the append that records the pause, so that a crash in between loses none. */
   readonly pauses: string[] = []
+  /** A request to cancel is being recorded; the code has not heard of it yet. */
+  isCanceling = false
   isClosing = false
   bytes = BASE_BYTES
 
@@ -92,6 +96,7 @@ export class Run {
   private keepers = 0
   /** Outcomes are being given to the code: what it asks for meanwhile is begun when it has come to rest. */
   private isDelivering = false
+  private isPumping = false
   /** The latest time of the database that a doorbell brought: timers up to it have rung and will not ring again. */
   private seenAtMs = 0
   private mustLookAtTimers = false
@@ -155,18 +160,39 @@ export class Run {
 
   /** Looks at everything that may have changed and does what follows. Cheap, synchronous, callable at any time. */
   pump(): void {
-    if (this.state !== 'live' || this.isDelivering) return
-    if (this.instance.disagreement !== undefined) return this.block(this.instance.disagreement.message)
+    // A step that ends at once comes back here before the commands beside it have begun.
+    if (this.state !== 'live' || this.isDelivering || this.isPumping) return
+    this.isPumping = true
+    try {
+      this.proceed()
+    } finally {
+      this.isPumping = false
+    }
+  }
+
+  private proceed(): void {
+    if (this.instance.disagreement !== undefined && !this.isTerminating())
+      return this.block(this.instance.disagreement.message)
     // On its way out of memory, or into its next run: what comes in stays where it is until then.
     if (this.transition !== undefined) {
       if (!this.isCommitting) void this.flush()
       return
     }
     for (const note of this.instance.takeNotes()) this.takeNote(note)
-    this.beginFresh()
-    if (this.mailbox.size > 0) matchMessages(this)
-    if (this.mustLookAtTimers) this.timersDue()
+    // What comes in while the end is being prepared is too late, or for the next run.
+    if (!this.isClosing) {
+      if (this.mailbox.size > 0) matchRequests(this)
+      this.beginFresh()
+      if (this.mailbox.size > 0) matchMessages(this)
+      if (this.mustLookAtTimers) this.timersDue()
+    }
     if (!this.isCommitting) this.settleSafely()
+  }
+
+  /** Whatever its code and its history say: a parent that closes may end it. */
+  private isTerminating(): boolean {
+    if (this.transition === undefined && !this.isClosing && !this.isCommitting) matchTermination(this)
+    return this.transition?.kind === 'close'
   }
 
   append(event: NewEvent): void {
@@ -278,7 +304,7 @@ export class Run {
 
   /** Begins what the code asked for, unless nothing new may begin here: then it is begun by the next claim. */
   private beginFresh(): void {
-    if (this.host.isDraining || this.isPausing || this.isClosing) return
+    if (this.host.isDraining || this.isPausing || this.isCanceling || this.isClosing) return
     for (const command of this.instance.takeCommands()) {
       switch (command.kind) {
         case 'step':
@@ -518,8 +544,11 @@ export class Run {
         else if (command?.kind === 'step') this.setTimer('retry', { ...command, intent: event }, event.dueAt)
       }
       if (event.type === 'child_started' && command?.kind === 'child') childRecorded(this, command)
+      const wasUnwinding = this.instance.isUnwinding
       await this.instance.deliver(event)
-      if (event.type === 'cancel_requested') this.afterCancel()
+      const isCanceling = event.type === 'cancel_requested'
+      if (isCanceling || this.instance.isUnwinding !== wasUnwinding) stopUnwanted(this)
+      if (isCanceling) this.afterCancel()
     }
     this.isDelivering = false
     if (!this.warnedLong && this.eventsOfRun() > this.host.limits.historyEventsWarn) {
@@ -541,12 +570,10 @@ export class Run {
   }
 
   private afterCancel(): void {
+    this.isCanceling = false
     for (const seq of this.timers.keys()) if (!this.instance.pending.has(seq)) this.timers.delete(seq)
     for (const seq of this.signalWaits.keys())
       if (!this.instance.pending.has(seq)) this.signalWaits.delete(seq)
-    for (const [seq, attempt] of this.attempts) {
-      if (!this.instance.pending.has(seq)) attempt?.abort(new Error('the execution was canceled'))
-    }
   }
 
   private passOn(): void {
@@ -583,6 +610,7 @@ export class Run {
     this.timers.clear()
     this.signalWaits.clear()
     this.children.clear()
+    this.forgone.clear()
     this.instance = this.newInstance()
     this.isDelivering = true
     await this.instance.replay([started])

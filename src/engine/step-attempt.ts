@@ -67,6 +67,12 @@ export class Attempt implements StepContext {
     this.ensureController().abort(reason)
   }
 
+  /** Of an attempt that was aborted: it ends with this error, unless it has ended by itself before. */
+  giveUpAfter(ms: number, error: unknown): void {
+    if (this.done) return
+    this.cancels.push(this.options.clock.after(ms, () => this.settle({ ok: false, error, final: true })))
+  }
+
   /** Aborts and never settles. */
   abandon(reason: unknown): void {
     if (!this.done) this.finish()
@@ -92,11 +98,15 @@ export class Attempt implements StepContext {
   get signal(): AbortSignal {
     return this.ensureController().signal
   }
-  heartbeat(details?: unknown): void {
-    const { payloadBytesMax } = this.options
-    if (details !== undefined)
-      this.heartbeatGiven = encode(details, `heartbeat of step "${this.name}"`, payloadBytesMax)
-    this.watchHeartbeat?.()
+  /** A function of its own, so that it can be taken out of the context. */
+  get heartbeat(): (details?: unknown) => void {
+    return (details) => {
+      if (this.done) return
+      const { payloadBytesMax } = this.options
+      if (details !== undefined)
+        this.heartbeatGiven = encode(details, `heartbeat of step "${this.name}"`, payloadBytesMax)
+      this.watchHeartbeat?.()
+    }
   }
 
   private ensureController(): AbortController {

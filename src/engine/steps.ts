@@ -4,6 +4,7 @@
 import { durationMs } from '../core/duration.js'
 import { CerebelumError } from '../core/errors.js'
 import type { NewEvent } from '../core/event.js'
+import { CanceledError } from '../core/failure.js'
 import { randomFraction } from '../core/ports.js'
 import { isRetryable, resolveRetry, retryWaitMs } from '../core/retry.js'
 import type { Command, StepCommand, TransactionCommand } from '../workflow/command.js'
@@ -28,6 +29,7 @@ interface RetryDetail {
 
 export function beginStep(run: Run, command: StepCommand): void {
   const { intent } = command
+  if (run.forgone.has(command.seq)) return
   if (intent === undefined) {
     return runAttempt(run, command, {
       attempt: 1,
@@ -55,11 +57,19 @@ function runAttempt(run: Run, command: StepCommand, progress: Progress): void {
 }
 
 function begin(run: Run, command: StepCommand, progress: Progress): void {
-  const isWanted = run.state === 'live' && !run.isClosing
-  if (!isWanted || !run.host.isTrusted()) {
+  const isLive = run.state === 'live' && !run.isClosing
+  if (!isLive || !run.host.isTrusted()) {
     release(run)
-    if (isWanted) run.drop('lost')
+    if (isLive) run.drop('lost')
     return
+  }
+  const { seq } = command
+  const isOwed = run.instance.isOwed(seq)
+  // Canceled while it waited for its turn.
+  if (run.forgone.has(seq) || (!isOwed && !run.instance.pending.has(seq))) {
+    release(run)
+    run.attempts.delete(seq)
+    return run.pump()
   }
   const attempt = new Attempt({
     command,
@@ -73,8 +83,38 @@ function begin(run: Run, command: StepCommand, progress: Progress): void {
     ended: () => release(run),
     settled: (result) => ended(run, command, progress, attempt, result),
   })
-  run.attempts.set(command.seq, attempt)
+  run.attempts.set(seq, attempt)
+  // Begun before a crash: how it ended has to be known, but it need not succeed any more.
+  if (isOwed) attempt.abort(unwanted(run))
   attempt.begin()
+}
+
+/**
+ * The code has failed or was canceled: what it waited for is stopped. Steps that will have to be undone are waited for
+ * and not tried again; of those that have not begun, or whose last attempt failed, the end is recorded at once.
+ */
+export function stopUnwanted(run: Run): void {
+  for (const [seq, attempt] of run.attempts) {
+    if (run.instance.isOwed(seq) || !run.instance.pending.has(seq)) attempt?.abort(unwanted(run))
+    if (!run.instance.pending.has(seq) && !run.instance.isOwed(seq))
+      attempt?.giveUpAfter(run.host.limits.cancelGraceMs, unwanted(run))
+  }
+  for (const command of run.instance.owing) {
+    const { seq, name } = command
+    const timer = run.timers.get(seq)
+    const isBegun = run.attempts.get(seq) !== undefined
+    if (isBegun || run.forgone.has(seq)) continue
+    run.forgone.set(seq, true)
+    run.attempts.delete(seq)
+    run.timers.delete(seq)
+    const attempt = timer?.command.intent?.attempt
+    const payload = timer?.command.intent?.payload ?? run.encodeFailure(unwanted(run), { step: name })
+    run.append({ type: 'step_failed', seq, name, ...(attempt === undefined ? {} : { attempt }), payload })
+  }
+}
+
+function unwanted(run: Run): CanceledError {
+  return new CanceledError(run.instance.isCanceled ? 'its execution was canceled' : 'its execution failed')
 }
 
 function release(run: Run): void {
@@ -106,7 +146,7 @@ function ended(
     }
   }
   const policy = resolveRetry(command.options.retry, name)
-  const isWanted = run.instance.pending.has(seq) && run.instance.outcome?.kind !== 'failed'
+  const isWanted = run.instance.isWanted(seq) && run.instance.outcome?.kind !== 'failed'
   if (
     result.final ||
     !isWanted ||
@@ -190,6 +230,11 @@ async function transact(run: Run, command: TransactionCommand): Promise<void> {
   try {
     if (run.state !== 'live' || run.isClosing) return
     if (!run.host.isTrusted()) return run.drop('lost')
+    // Canceled while it waited for its turn.
+    if (!run.instance.pending.has(seq)) {
+      run.attempts.delete(seq)
+      return run.pump()
+    }
     const { outcome } = await run.host.store.transact({
       key: run.key,
       nodeId: run.host.nodeId,

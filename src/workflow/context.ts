@@ -16,7 +16,10 @@ export interface StepContext {
   readonly attempt: number
   /** The same for every attempt of this step and for no other: hand it to the payment provider. */
   readonly idempotencyKey: string
-  /** Aborted on time-out, cancellation, or when this node may no longer run the step. */
+  /**
+   * Aborted on time-out, cancellation, or when this node may no longer run the step. A canceled step that ends neither
+   * with its result nor with an error is given up after a while (limit cancelGraceMs).
+   */
   readonly signal: AbortSignal
   /** Tells that a long step is alive; `details` reach the next attempt. */
   heartbeat(details?: unknown): void
@@ -35,7 +38,10 @@ export interface StepOptions<T> {
   readonly heartbeatTimeout?: Duration
   /** Checks (and may transform) the result before it is recorded. */
   readonly schema?: StandardSchemaV1<unknown, T>
-  /** Runs as a step of its own, in reverse order, when the workflow fails or is canceled later on. */
+  /**
+   * Runs as a step of its own, in reverse order, when the workflow fails or is canceled later on; also for a step that
+   * was in flight then: its signal is aborted, and should it complete nevertheless, it is undone.
+   */
   readonly compensate?: (result: T, step: StepContext) => unknown
 }
 

@@ -23,12 +23,19 @@ interface Pending {
   readonly command: Command
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
+  /** Takes the result of a step that is to be undone should the run fail. */
+  readonly onResult: ((value: unknown) => void) | undefined
 }
 
 export interface UpdateHandler {
   readonly schema: import('@standard-schema/spec').StandardSchemaV1
   readonly handle: (value: unknown) => unknown
   readonly validate: ((value: unknown) => void) | undefined
+}
+
+interface Undo {
+  readonly name: string
+  readonly work: (step: StepContext) => unknown
 }
 
 export interface InstanceOptions {
@@ -50,11 +57,15 @@ export class Instance {
   readonly options: InstanceOptions
   readonly queries = new SmallMap<string, (args: unknown) => unknown>()
   readonly updates = new SmallMap<string, UpdateHandler>()
+  /** Updates whose handlers have not come to an answer. */
+  readonly openUpdates = new SmallMap<string, true>()
   /** How the code ended; the engine records it when nothing of it is in flight any more. */
   outcome: RunOutcome | undefined
   /** Set once when code and history disagree: the instance is then useless, the history is not harmed. */
   disagreement: CerebelumError | undefined
   isCanceled = false
+  /** The code has failed or was canceled, and what it did is being undone; a request to cancel changes nothing more. */
+  isUnwinding = false
   isReplaying = false
   nowMs = 0
   readonly limits: Limits
@@ -67,8 +78,13 @@ export class Instance {
   private notes: Note[] = []
   private recorded: RecordedHistory = EMPTY
   private readonly abandoned = new SmallMap<number, true>()
+  /** Steps that nobody awaits any more, but whose result has to be undone once it is there. */
+  private readonly owed = new SmallMap<number, Pending>()
+  /** The last command before the unwinding began. */
+  private lastSeq = Infinity
+  private onOwedSettled: (() => void) | undefined
   private readonly patches = new SmallMap<string, boolean>()
-  private readonly undo: { readonly name: string; readonly work: (step: StepContext) => unknown }[] = []
+  private readonly undo: Undo[] = []
 
   constructor(options: InstanceOptions) {
     this.options = options
@@ -98,14 +114,37 @@ export class Instance {
   /** Commands issued since the last call that are still unsettled, in order. */
   takeCommands(): Command[] {
     if (this.fresh.length === 0) return []
-    const taken = this.fresh.filter((command) => this.pending.has(command.seq))
+    const taken = this.fresh.filter(({ seq }) => this.pending.has(seq) || this.owed.has(seq))
     this.fresh = []
     return taken
   }
 
   /** Whether commands wait to be taken. */
   get hasFresh(): boolean {
-    return this.fresh.some((command) => this.pending.has(command.seq))
+    return this.fresh.some(({ seq }) => this.pending.has(seq) || this.owed.has(seq))
+  }
+
+  /** Whether the outcome of a command still matters to the code. */
+  isWanted(seq: number): boolean {
+    return this.pending.has(seq) && (!this.isUnwinding || seq > this.lastSeq)
+  }
+
+  /** Whether a step's result is wanted only to be undone: it need not succeed, but it must come to an end. */
+  isOwed(seq: number): boolean {
+    if (this.owed.has(seq)) return true
+    const pending = this.pending.get(seq)
+    return pending !== undefined && this.isOwedBy(pending)
+  }
+
+  private isOwedBy({ command, onResult }: Pending): boolean {
+    return this.isUnwinding && command.seq <= this.lastSeq && onResult !== undefined
+  }
+
+  /** The steps whose results are wanted only to be undone. */
+  get owing(): Command[] {
+    return [...this.owed.values(), ...this.pending.values()]
+      .map(({ command }) => command)
+      .filter(({ seq }) => this.isOwed(seq))
   }
 
   takeNotes(): Note[] {
@@ -117,12 +156,19 @@ export class Instance {
 
   /** Nothing pending, not ended: the code waits for something that is not ours. */
   get isStalled(): boolean {
-    return this.outcome === undefined && this.pending.size === 0 && this.notes.length === 0
+    return (
+      this.outcome === undefined &&
+      this.pending.size === 0 &&
+      this.owed.size === 0 &&
+      this.notes.length === 0 &&
+      // It may wait for what the handler of an update will bring.
+      this.updates.size === 0
+    )
   }
 
   // ---- for the context
 
-  issue(spec: CommandSpec, onResolve?: (value: unknown) => void): Promise<unknown> {
+  issue(spec: CommandSpec, onResult?: (value: unknown) => void): Promise<unknown> {
     const family: Family = spec.kind === 'transaction' ? 'step' : spec.kind
     const seq = ++this.seq
     const known = this.recorded.commands.get(seq)
@@ -135,13 +181,8 @@ export class Instance {
     const promise = new Promise<unknown>((resolve, reject) => {
       this.pending.set(seq, {
         command,
-        resolve:
-          onResolve === undefined
-            ? resolve
-            : (value: unknown): void => {
-                onResolve(value)
-                resolve(value)
-              },
+        resolve,
+        onResult,
         // A step nobody awaits may fail without ending the process.
         reject: (error: unknown): void => {
           promise.catch(() => {})
@@ -247,31 +288,58 @@ export class Instance {
     }
   }
 
+  /**
+   * Undoes what was done, in the reverse of the order in which it was done. Steps in flight that would have to be
+   * undone are waited for first: begun later, they may rest on the earlier ones.
+   */
   private async unwind(): Promise<void> {
-    for (let entry = this.undo.pop(); entry !== undefined; entry = this.undo.pop()) {
-      const { name, work } = entry
-      try {
-        await this.issue({ kind: 'step', name, work, options: { retry: { attempts: 10 } } })
-      } catch {
-        // Recorded as step_failed in the history; the others are still to be undone.
-        this.options.log.error(
-          { executionId: this.options.executionId, step: name },
-          'a compensation failed for good',
-        )
-      }
+    this.isUnwinding = true
+    this.lastSeq = this.seq
+    for (;;) {
+      while (this.owing.length > 0) await new Promise<void>((resolve) => (this.onOwedSettled = resolve))
+      const entry = this.undo.pop()
+      if (entry === undefined) return
+      await this.undoOne(entry)
+    }
+  }
+
+  private async undoOne({ name, work }: Undo): Promise<void> {
+    try {
+      await this.issue({ kind: 'step', name, work, options: { retry: { attempts: 10 } } })
+    } catch {
+      // Recorded as step_failed in the history; the others are still to be undone.
+      const { log, executionId } = this.options
+      if (!this.isReplaying) log.error({ executionId, step: name }, 'a compensation failed for good')
     }
   }
 
   private settle(event: Event, act: (pending: Pending) => void): boolean {
     const seq = event.seq ?? -1
     const pending = this.pending.get(seq)
-    if (pending === undefined) {
+    if (pending === undefined) return this.settleOwed(event)
+    this.pending.delete(seq)
+    // The engine may have given a step up whose end was on its way: the first of the two counts.
+    if (this.isOwedBy(pending)) this.abandoned.set(seq, true)
+    this.advanceClock(event)
+    if (event.type === 'step_completed') pending.onResult?.(decode(event.payload))
+    act(pending)
+    this.onOwedSettled?.()
+    return true
+  }
+
+  /** The end of a step that nobody awaits any more. */
+  private settleOwed(event: Event): boolean {
+    const seq = event.seq ?? -1
+    const owed = this.owed.get(seq)
+    if (owed === undefined) {
       if (!this.abandoned.has(seq)) this.unreached(event)
       return false
     }
-    this.pending.delete(seq)
+    this.owed.delete(seq)
+    this.abandoned.set(seq, true)
     this.advanceClock(event)
-    act(pending)
+    if (event.type === 'step_completed') owed.onResult?.(decode(event.payload))
+    this.onOwedSettled?.()
     return true
   }
 
@@ -292,12 +360,15 @@ export class Instance {
       this.disagree(event.version, `an accepted update "${name}"`, 'no handler for that update')
       return false
     }
-    const answer = (ok: boolean, value: unknown): void =>
+    this.openUpdates.set(messageId, true)
+    const answer = (ok: boolean, value: unknown): void => {
+      this.openUpdates.delete(messageId)
       this.note('update', name, (seq) => ({
         kind: 'note',
         event: { type: 'update_completed', seq, name, messageId },
         answer: { messageId, ok, value },
       }))
+    }
     void (async () => handler.handle(decode(event.payload)))().then(
       (value) => answer(true, value),
       (error: unknown) => answer(false, error),
@@ -306,11 +377,15 @@ export class Instance {
   }
 
   private cancel(reason: unknown): boolean {
-    if (this.isCanceled) return false
+    if (this.isCanceled || this.isUnwinding) return false
     this.isCanceled = true
     const waiting = [...this.pending.values()]
     this.pending.clear()
-    for (const { command } of waiting) this.abandoned.set(command.seq, true)
+    for (const pending of waiting) {
+      const { seq } = pending.command
+      if (pending.onResult === undefined) this.abandoned.set(seq, true)
+      else this.owed.set(seq, pending)
+    }
     for (const { reject } of waiting)
       reject(new CanceledError(typeof reason === 'string' ? reason : 'no reason given'))
     return true
