@@ -12,6 +12,7 @@ import { detectDialect, type Dialect } from './dialect.js'
 import { asStoreError, failureCode, sortFailure } from './failures.js'
 import { createPool } from './pool.js'
 import { withRetry } from './retry.js'
+import { Sessions } from './sessions.js'
 import { initializePartitions } from './settings.js'
 import { tablesOf } from './tables.js'
 import { transaction } from './transaction.js'
@@ -28,16 +29,17 @@ export interface MigrateOptions {
 
 export async function migrate(options: MigrateOptions): Promise<void> {
   const schema = checkedSchema(options.schema ?? 'cerebelum')
-  const pool = createPool({
+  const shared = {
     url: options.url,
-    connections: POOL_CONNECTIONS,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     settings: false,
     name: 'cerebelum migrate',
-  })
+  }
+  const pool = createPool({ ...shared, connections: POOL_CONNECTIONS })
+  const sessions = new Sessions({ ...shared, connections: 1 })
   try {
     await prepare(pool, schema)
-    await underLock(pool, schema, async () => {
+    await underLock(sessions, schema, async () => {
       await applyFiles({ ...options, schema, dialect: await detectDialect(pool) })
       const database = { sql: pool, tables: tablesOf(pool, schema) }
       await initializePartitions(database, {
@@ -48,6 +50,7 @@ export async function migrate(options: MigrateOptions): Promise<void> {
   } catch (error) {
     throw asStoreError(error, { call: 'migrate', doubtful: false })
   } finally {
+    await sessions.end({ timeout: CLOSE_SECONDS })
     await pool.end({ timeout: CLOSE_SECONDS })
   }
 }
@@ -121,9 +124,9 @@ const RACES_MAX = 10
  * One process at a time: the lock is a row written by a transaction that stays open meanwhile, which both databases
  * hold against other writers, through poolers too, and let go when the connection ends.
  */
-async function underLock(pool: postgres.Sql, schema: string, work: () => Promise<void>): Promise<void> {
+async function underLock(sessions: Sessions, schema: string, work: () => Promise<void>): Promise<void> {
   await withRetry(POLICY, 'migrate', () =>
-    transaction(pool, async (sql) => {
+    transaction(sessions, async (sql) => {
       await sql`update ${sql(`${schema}.migrations_lock`)} set taken = taken + 1 where id = 0::int4`
       await work()
     }),

@@ -17,6 +17,7 @@ import { insertLease, readLeases, renewLease } from './leases.js'
 import { listExecutions } from './lists.js'
 import { givePartitions, readPartitions, takePartitions } from './partitions.js'
 import { createPool } from './pool.js'
+import { Sessions } from './sessions.js'
 import { reapLeases, removeLease } from './reap.js'
 import { type RetryPolicy, withRetry } from './retry.js'
 import type { Home } from './rows.js'
@@ -45,8 +46,10 @@ interface Pools {
   readonly work: postgres.Sql
   /** Heartbeats, and what they do about leases and partitions, must not wait behind work. */
   readonly heartbeat: postgres.Sql
+  /** Transitions that take several statements. */
+  readonly transitions: Sessions
   /** Transactional steps hold their connections for as long as users' code takes. */
-  readonly transactions: postgres.Sql
+  readonly transactions: Sessions
 }
 
 /** Connects with session settings, or without them where a pooler in between refuses them. */
@@ -71,13 +74,15 @@ function createPools(options: OpenStoreOptions, settings: boolean): Pools {
   return {
     work: createPool({ ...shared, connections: options.connections ?? CONNECTIONS_DEFAULT }),
     heartbeat: createPool({ ...shared, connections: HEARTBEAT_CONNECTIONS }),
-    transactions: createPool({ ...shared, connections: options.connections ?? CONNECTIONS_DEFAULT }),
+    transitions: new Sessions({ ...shared, connections: TRANSITION_CONNECTIONS }),
+    transactions: new Sessions({ ...shared, connections: options.connections ?? CONNECTIONS_DEFAULT }),
   }
 }
 
 async function closePools(pools: Pools): Promise<void> {
   await pools.heartbeat.end({ timeout: CLOSE_SECONDS })
   await pools.transactions.end({ timeout: CLOSE_SECONDS })
+  await pools.transitions.end({ timeout: CLOSE_SECONDS })
   await pools.work.end({ timeout: CLOSE_SECONDS })
 }
 
@@ -87,6 +92,8 @@ function timeoutOf(options: OpenStoreOptions): number {
 
 const CONNECTIONS_DEFAULT = 10
 const HEARTBEAT_CONNECTIONS = 1
+/** They are rare, and short. */
+const TRANSITION_CONNECTIONS = 4
 const STATEMENT_TIMEOUT_MS = 30_000
 const RETRY_FOR_MS = 30_000
 const CLOSE_SECONDS = 5
@@ -99,7 +106,8 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
   const dialect = await detectDialect(pools.work)
   const partitionCount = await readPartitionCount(database)
   const home = new Regions(partitionCount, await readPartitions(database))
-  const context = { pool: pools.work, transactions: pools.transactions, database, policy, home }
+  const { transitions, transactions } = pools
+  const context = { transitions, transactions, database, policy, home }
   const claims = new Claims({ database, policy, home, doubtMs: 2 * timeoutOf(options) })
   const retried = <T>(call: string, work: () => Promise<T>): Promise<T> => withRetry(policy, call, work)
   let closing: Promise<void> | undefined

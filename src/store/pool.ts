@@ -16,14 +16,33 @@ export interface PoolOptions {
 
 /** Opens no connection yet. */
 export function createPool(options: PoolOptions): postgres.Sql {
+  return create(options, (target) => connect(target, stallMsOf(options)))
+}
+
+/** One connection that is opened once: `onLost` is called when it ends, and what is asked of it then fails. */
+export function createSession(options: PoolOptions, onLost: () => void): postgres.Sql {
+  let isOpened = false
+  const open = (target: SocketTarget): Socket => {
+    if (isOpened) return lostSocket()
+    isOpened = true
+    return connect(target, stallMsOf(options))
+  }
+  return create({ ...options, connections: 1 }, open, onLost)
+}
+
+function create(
+  options: PoolOptions,
+  socket: (target: SocketTarget) => Socket,
+  onLost?: () => void,
+): postgres.Sql {
   const { url, path } = withoutSocketPath(options.url)
   return postgres(url, {
-    ...unknownToTypes(options),
+    ...unknownToTypes(socket),
     ...(path !== undefined && { path }),
+    ...(onLost !== undefined && { onclose: onLost }),
     max: options.connections,
-    // A round trip per connection, and not for the types, which are cast in every statement: without it, a connection
-    // that is opened by `reserve()` is never handed out (driver 3.4.9), until none is left in the pool.
-    fetch_types: true,
+    // The types are cast in every statement; asking for them costs a round trip per connection.
+    fetch_types: false,
     prepare: true,
     max_lifetime: null,
     idle_timeout: 0,
@@ -44,9 +63,12 @@ export function createPool(options: PoolOptions): postgres.Sql {
  * behind the first): a short one never waits behind a long one while others are free, and a lost connection leaves
  * one outcome unknown, not a hundred.
  */
-function unknownToTypes(options: PoolOptions): object {
-  const stallMs = options.statementTimeoutMs + STALL_MARGIN_MS
-  return { max_pipeline: 0, socket: (target: SocketTarget) => connect(target, stallMs) }
+function unknownToTypes(socket: (target: SocketTarget) => Socket): object {
+  return { max_pipeline: 0, socket }
+}
+
+function stallMsOf(options: PoolOptions): number {
+  return options.statementTimeoutMs + STALL_MARGIN_MS
 }
 
 const CONNECT_TIMEOUT_SECONDS = 10
@@ -85,6 +107,16 @@ function connect(target: SocketTarget, stallMs: number): Socket {
     Object.assign(socket, { host, port })
   }
   return endStalls(socket, stallMs)
+}
+
+/** In place of a connection that must not be opened again: it ends once the driver listens. */
+function lostSocket(): Socket {
+  const socket = new Socket()
+  const error = Object.assign(new Error('the connection of this transaction was lost'), {
+    code: 'CONNECTION_CLOSED',
+  })
+  setImmediate(() => socket.destroy(error))
+  return socket
 }
 
 /** Ends a connection on which a request has been out for longer than any statement may take. */

@@ -1,7 +1,6 @@
 // `Store.restart`, `terminate`, `resume` and `remove`: the order of the steps of each, and what an unknown outcome
 // means for it. After a lost connection each looks first whether it has already taken effect.
 
-import type postgres from 'postgres'
 import type { NewEvent } from '../core/event.js'
 import { type ClosedStatus, type ExecutionKey } from '../core/execution.js'
 import { type NewMessage, unanswered } from '../core/message.js'
@@ -9,6 +8,7 @@ import { readExecutions } from './executions.js'
 import { slices } from './keys.js'
 import { type RetryPolicy, withRetry } from './retry.js'
 import type { Home } from './rows.js'
+import type { Sessions } from './sessions.js'
 import { insertMessages } from './signals.js'
 import type { RestartRow, StartOutcome, TransactionSql } from './store.js'
 import type { Database } from './tables.js'
@@ -28,7 +28,7 @@ import {
 } from './transitions.js'
 
 export interface SingleContext {
-  readonly pool: postgres.Sql
+  readonly transitions: Sessions
   readonly database: Database
   readonly policy: RetryPolicy
   readonly home: Home
@@ -186,7 +186,7 @@ const MESSAGES_MAX = 1_000
 const INBOX_MAX = 2 ** 31 - 1
 
 function inTransaction<T>(context: SingleContext, work: (database: Database) => Promise<T>): Promise<T> {
-  return transaction(context.pool, (sql) => work({ sql, tables: context.database.tables }))
+  return transaction(context.transitions, (sql) => work({ sql, tables: context.database.tables }))
 }
 
 async function isLastEvent(

@@ -1,7 +1,6 @@
 // A transactional step: the user's writes and the step's event in one transaction, so that it takes effect exactly
 // once. The fence is locked with the append; a claim or version that is someone else's rolls everything back.
 
-import type postgres from 'postgres'
 import { CerebelumError } from '../core/errors.js'
 import type { NewEvent } from '../core/event.js'
 import type { ExecutionKey } from '../core/execution.js'
@@ -9,6 +8,7 @@ import { writeCommits } from './commit.js'
 import { sortFailure } from './failures.js'
 import { resolveCommits } from './resolve.js'
 import { withRetry } from './retry.js'
+import type { Sessions } from './sessions.js'
 import type { SingleContext } from './single.js'
 import type { Commit, CommitOutcome, TransactionSql } from './store.js'
 import { transaction } from './transaction.js'
@@ -58,7 +58,7 @@ export async function transact<T>(
 export interface TransactContext extends SingleContext {
   /** Connections for transactions of users alone. They are held while the user's code runs and while the right to
    *  append is waited for; were they those of the lanes, the append in front could never be written. */
-  readonly transactions: postgres.Sql
+  readonly transactions: Sessions
 }
 
 async function attempt<T>(

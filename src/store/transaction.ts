@@ -1,47 +1,46 @@
-// The only place that begins a transaction. The driver's own `sql.begin()` is not safe under load: when BEGIN
-// fills a connection's pipeline, the reservation is skipped, and connections are left idle in transaction.
-// A reserved connection with our own BEGIN, COMMIT and ROLLBACK is clean under the same load.
+// The only place that begins a transaction: BEGIN, the work, COMMIT, on one connection that nobody else uses.
 
 import type postgres from 'postgres'
 import { CerebelumError } from '../core/errors.js'
 import { sortFailure } from './failures.js'
+import type { Sessions } from './sessions.js'
 import type { TransactionSql } from './store.js'
 
 /** Runs `work` between BEGIN and COMMIT on one connection; rolls back when it throws. Never retries. */
-export async function transaction<T>(
-  pool: postgres.Sql,
-  work: (sql: TransactionSql) => Promise<T>,
-): Promise<T> {
-  const reserved = await pool.reserve()
-  const release = reserved.release.bind(reserved)
-  try {
-    await reserved`begin`
+export function transaction<T>(sessions: Sessions, work: (sql: TransactionSql) => Promise<T>): Promise<T> {
+  return sessions.use(async (session) => {
+    await session`begin`
+    const scope = asTransaction(session)
     let result: T
     try {
-      result = await work(asTransaction(reserved))
+      result = await work(scope.sql)
     } catch (error) {
-      await rollBack(reserved, error)
+      await rollBack(session, error)
       throw error
+    } finally {
+      scope.end()
     }
-    await reserved`commit`
+    await session`commit`
     return result
-  } finally {
-    release()
-  }
+  })
 }
 
 /** A failed rollback means a lost connection, and a lost connection rolls back: the first error is the one to tell. */
-async function rollBack(reserved: postgres.ReservedSql, cause: unknown): Promise<void> {
+async function rollBack(session: postgres.Sql, cause: unknown): Promise<void> {
   try {
-    await reserved`rollback`
+    await session`rollback`
   } catch (error) {
     if (sortFailure(error) === 'fatal') throw new AggregateError([cause, error], 'rollback failed')
   }
 }
 
-/** What a transactional step is given: the connection with savepoints, without the means to end the transaction. */
-function asTransaction(reserved: postgres.ReservedSql): TransactionSql {
+/**
+ * What a transactional step is given: the connection with savepoints, without the means to end the transaction, and
+ * of no more use once it has ended, when the connection is another one's.
+ */
+function asTransaction(session: postgres.Sql): { readonly sql: TransactionSql; end(): void } {
   let savepoints = 0
+  let isOver = false
   async function savepoint(
     ...options: [work: Savepoint] | [name: string, work: Savepoint]
   ): Promise<unknown> {
@@ -49,14 +48,14 @@ function asTransaction(reserved: postgres.ReservedSql): TransactionSql {
     const work = typeof first === 'function' ? first : second
     if (work === undefined) throw refused('savepoint without a function')
     savepoints += 1
-    const name = reserved(`cerebelum_${savepoints}`)
-    await reserved`savepoint ${name}`
+    const name = session(`cerebelum_${savepoints}`)
+    await session`savepoint ${name}`
     try {
       const result = await work(scoped)
-      await reserved`release savepoint ${name}`
+      await session`release savepoint ${name}`
       return result
     } catch (error) {
-      await reserved`rollback to savepoint ${name}`
+      await session`rollback to savepoint ${name}`
       throw error
     }
   }
@@ -68,8 +67,19 @@ function asTransaction(reserved: postgres.ReservedSql): TransactionSql {
       throw refused('release')
     },
   }
-  const scoped: TransactionSql = Object.assign(reserved, extras)
-  return scoped
+  const guarded = new Proxy(session, {
+    apply(target, self, args) {
+      if (isOver) throw refused('a statement after its end')
+      return Reflect.apply(target, self, args)
+    },
+  })
+  const scoped: TransactionSql = Object.assign(guarded, extras)
+  return {
+    sql: scoped,
+    end() {
+      isOver = true
+    },
+  }
 }
 
 type Savepoint = (sql: TransactionSql) => unknown
