@@ -21,12 +21,11 @@ export async function createClient(options: {
   readonly limits?: Partial<Limits>
   readonly log?: Logger
 }): Promise<Client> {
-  const store = await openStore(
-    typeof options.database === 'string' ? { url: options.database } : options.database,
-  )
+  const limits = resolveLimits(options.limits)
+  const store = await openStore(options.database)
   return new StoreClient({
     store,
-    limits: resolveLimits(options.limits),
+    limits,
     clock: systemClock,
     log: options.log ?? silentLogger,
     onClose: () => store.close(),

@@ -39,6 +39,8 @@ export class LeaseHolder {
   help: Help = NO_HELP
   leases: readonly LeaseRow[] = []
   private trustedUntilMs = 0
+  private renewedMs = -Infinity
+  private reapFromMs = -Infinity
   private readonly options: LeaseHolderOptions
   private readonly loop: Loop
 
@@ -77,19 +79,31 @@ export class LeaseHolder {
     const { store, clock, leaseMs, heartbeatMs, load, log } = this.options
     const begunMs = clock.monotonicMs()
     const isHeld = this.trustedUntilMs > 0 && (await store.renewLease(this.nodeId, leaseMs, load()))
-    // A lease that was renewed in time by the database's clock, but too late for ours, has been distrusted: what was
-    // held meanwhile may have been started on trust that was gone, so the node joins as new.
-    if (!isHeld || begunMs >= this.trustedUntilMs) {
+    if (isHeld) {
+      // However late: as long as the row stands, nobody took anything from this node, and while it was not trusted it
+      // began nothing. A database that was away for a while costs no node its work.
+      this.trustedUntilMs = begunMs + leaseMs * (1 - MARGIN)
+    } else {
       log.warn({ nodeId: this.nodeId }, 'the lease of this node ran out; it joins as a new node')
       await this.rejoin()
-    } else {
-      this.trustedUntilMs = begunMs + leaseMs * (1 - MARGIN)
     }
-    const dead = await store.reapLeases(GRACE_MS)
+    const dead = this.mayReap() ? await store.reapLeases(GRACE_MS) : []
     if (dead.length > 0) log.warn({ dead }, 'nodes died; their executions were handed on')
     await this.balance()
     if (dead.length > 0) this.options.onWork()
     return Math.max(0, heartbeatMs - (clock.monotonicMs() - begunMs))
+  }
+
+  /**
+   * Nobody is declared dead while nobody could renew: a node that could not do so itself for as long as a lease gives
+   * the others time to come back too. Called once per beat, after its own renewal.
+   */
+  private mayReap(): boolean {
+    const nowMs = this.options.clock.monotonicMs()
+    const { leaseMs } = this.options
+    if (nowMs - this.renewedMs > leaseMs) this.reapFromMs = nowMs + 2 * leaseMs
+    this.renewedMs = nowMs
+    return nowMs >= this.reapFromMs
   }
 
   private async rejoin(): Promise<void> {
@@ -108,6 +122,7 @@ export class LeaseHolder {
     const begunMs = clock.monotonicMs()
     await store.insertLease({ nodeId: this.nodeId, region, address, release, capacity, workflows, leaseMs })
     this.trustedUntilMs = begunMs + leaseMs * (1 - MARGIN)
+    this.renewedMs = clock.monotonicMs()
   }
 
   private async balance(): Promise<void> {

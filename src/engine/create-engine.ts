@@ -64,8 +64,7 @@ const RELEASE = '0.1.0'
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const assemble = prepare(options)
-  const database = typeof options.database === 'string' ? { url: options.database } : options.database
-  return assemble(await openStore(database))
+  return assemble(await openStore(options.database))
 }
 
 /** An engine on a store that is open already, which it closes when it stops: tests put faults in between. */

@@ -8,13 +8,14 @@ import { CerebelumError } from '../core/errors.js'
  * - `busy`: not executed, the server is short of something: wait longer;
  * - `unknown`: the connection ended while the statement was under way: it may have been applied, or not;
  * - `unreachable`: never sent;
+ * - `denied`: the server is there and lets us not in: wrong user, password or database;
  * - `duplicate`: a unique key exists already;
  * - `closed`: our own pool has been closed;
  * - `schema`: the tables are missing or of another shape;
  * - `fatal`: the statement itself is wrong, or its data: trying again cannot help.
  */
 export type FailureKind =
-  'conflict' | 'busy' | 'unknown' | 'unreachable' | 'duplicate' | 'closed' | 'schema' | 'fatal'
+  'conflict' | 'busy' | 'unknown' | 'unreachable' | 'denied' | 'duplicate' | 'closed' | 'schema' | 'fatal'
 
 const KIND_BY_CODE: Readonly<Record<string, FailureKind>> = {
   '40001': 'conflict',
@@ -24,6 +25,7 @@ const KIND_BY_CODE: Readonly<Record<string, FailureKind>> = {
   '57014': 'busy',
   '25006': 'busy', // fail-over: this server is a replica for now
   '57P03': 'unreachable', // starting up or shutting down
+  '3D000': 'denied',
   '40003': 'unknown',
   '57P01': 'unknown',
   '57P02': 'unknown',
@@ -54,6 +56,7 @@ export function sortFailure(error: unknown): FailureKind {
   const kind = KIND_BY_CODE[code]
   if (kind !== undefined) return kind
   if (code.startsWith('08')) return 'unknown'
+  if (code.startsWith('28')) return 'denied'
   if (code.startsWith('53')) return 'busy'
   return 'fatal'
 }
@@ -77,6 +80,14 @@ export function asStoreError(error: unknown, options: { call: string; doubtful: 
   if (kind === 'fatal' || kind === 'duplicate') {
     const text = `The database refused ${options.call}: ${reason}. This is a bug or a damaged table; see the cause.`
     return new CerebelumError('DATABASE_FAILED', text, details)
+  }
+  if (kind === 'closed') {
+    const text = `The connections to the database were closed by stop() or close(), so ${options.call} was not carried out. Create another engine or client.`
+    return new CerebelumError('ENGINE_STOPPED', text, details)
+  }
+  if (kind === 'denied') {
+    const text = `The database denies access (${reason}). Check the user, the password and the database name in its URL.`
+    return new CerebelumError('DATABASE_UNAVAILABLE', text, { ...details, retryAfterMs: RETRY_AFTER_MS })
   }
   if (options.doubtful) {
     const text = `The connection to the database was lost during ${options.call} (${reason}) and it is unknown whether it took effect. Try again with the same ids.`

@@ -38,6 +38,8 @@ export async function migrate(options: MigrateOptions): Promise<void> {
   const pool = createPool({ ...shared, connections: POOL_CONNECTIONS })
   const sessions = new Sessions({ ...shared, connections: 1 })
   try {
+    // Asked once: who cannot connect at all wants to know it now, not after the span of the retries.
+    await pool`select 1`
     await prepare(pool, schema)
     await underLock(sessions, schema, async () => {
       await applyFiles({ ...options, schema, dialect: await detectDialect(pool) })

@@ -19,7 +19,7 @@ import { givePartitions, readPartitions, takePartitions } from './partitions.js'
 import { createPool } from './pool.js'
 import { Sessions } from './sessions.js'
 import { reapLeases, removeLease } from './reap.js'
-import { type RetryPolicy, withRetry } from './retry.js'
+import { Outage, type RetryPolicy, withRetry } from './retry.js'
 import type { Home } from './rows.js'
 import { sendMessages } from './send.js'
 import { readPartitionCount } from './settings.js'
@@ -32,7 +32,10 @@ import { readNextTimer, takeTimers } from './timers.js'
 import { transact } from './transact.js'
 import { deleteConsumed, ringStranded, sweepStranded } from './upkeep.js'
 
-export async function openStore(options: OpenStoreOptions): Promise<Store> {
+/** @throws CerebelumError DATABASE_UNAVAILABLE | DATABASE_SCHEMA | SETTINGS */
+export async function openStore(database: string | OpenStoreOptions): Promise<Store> {
+  // A program in JavaScript passes an unset variable on: that is told as what it is.
+  const options = typeof database === 'object' ? database : { url: database }
   const pools = await connect(options)
   try {
     return await createStore(pools, options)
@@ -102,7 +105,11 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
   const tables = tablesOf(pools.work, options.schema ?? 'cerebelum')
   const database: Database = { sql: pools.work, tables }
   const pulse: Database = { sql: pools.heartbeat, tables }
-  const policy: RetryPolicy = { clock: systemClock, retryForMs: options.retryForMs ?? RETRY_FOR_MS }
+  const policy: RetryPolicy = {
+    clock: systemClock,
+    retryForMs: options.retryForMs ?? RETRY_FOR_MS,
+    outage: new Outage(),
+  }
   const dialect = await detectDialect(pools.work)
   const partitionCount = await readPartitionCount(database)
   const home = new Regions(partitionCount, await readPartitions(database))

@@ -35,7 +35,22 @@ function create(
   socket: (target: SocketTarget) => Socket,
   onLost?: () => void,
 ): postgres.Sql {
-  const { url, path } = withoutSocketPath(options.url)
+  const { url, path } = withoutSocketPath(checkUrl(options.url))
+  try {
+    return drive(options, { url, path, socket, onLost })
+  } catch (error) {
+    throw unreadableUrl(error)
+  }
+}
+
+interface Wiring {
+  readonly url: string
+  readonly path: string | undefined
+  readonly socket: (target: SocketTarget) => Socket
+  readonly onLost: (() => void) | undefined
+}
+
+function drive(options: PoolOptions, { url, path, socket, onLost }: Wiring): postgres.Sql {
   return postgres(url, {
     ...unknownToTypes(socket),
     ...(path !== undefined && { path }),
@@ -154,7 +169,21 @@ function parseUrl(url: string): URL {
   try {
     return new URL(url)
   } catch (error) {
-    const text = `The database URL cannot be read. Give one such as postgres://user:password@host:5432/database.`
-    throw new CerebelumError('SETTINGS', text, { cause: error })
+    throw unreadableUrl(error)
   }
+}
+
+/** Several hosts make no URL that `URL` reads, so only the beginning is looked at here. */
+function checkUrl(url: unknown): string {
+  if (typeof url === 'string' && /^postgres(?:ql)?:\/\//i.test(url)) return url
+  throw unreadableUrl(
+    url === undefined || url === '' ? 'none was given' : 'it does not begin with postgres://',
+  )
+}
+
+/** Without the URL itself: it may hold a password. */
+function unreadableUrl(cause: unknown): CerebelumError {
+  const reason = typeof cause === 'string' ? ` (${cause})` : ''
+  const text = `The database URL cannot be read${reason}. Give one such as postgres://user:password@host:5432/database.`
+  return new CerebelumError('SETTINGS', text, { cause })
 }

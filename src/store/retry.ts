@@ -13,6 +13,29 @@ export interface RetryPolicy {
   readonly clock: Clock
   /** Total span in which new attempts begin. */
   readonly retryForMs: number
+  /** What all calls of a store know of the connection; without it each call finds out for itself. */
+  readonly outage?: Outage
+}
+
+/**
+ * Since when nothing has come through. A call that begins late in an outage fails when those do that began with it:
+ * after the span the answer is known, and nobody should wait for it again.
+ */
+export class Outage {
+  #sinceMs: number | undefined
+
+  failed(nowMs: number): void {
+    this.#sinceMs ??= nowMs
+  }
+
+  ended(): void {
+    this.#sinceMs = undefined
+  }
+
+  /** The start of the outage, or `startedMs` when that was earlier or there is none. */
+  since(startedMs: number): number {
+    return Math.min(startedMs, this.#sinceMs ?? startedMs)
+  }
 }
 
 /** Runs `work` until it succeeds, fails for good, or the span is over. */
@@ -25,12 +48,18 @@ export async function withRetry<T>(
   let doubtful = false
   for (let failures = 1; ; failures++) {
     try {
-      return await work({ doubtful })
+      const result = await work({ doubtful })
+      policy.outage?.ended()
+      return result
     } catch (error) {
       const kind = sortFailure(error)
+      const nowMs = policy.clock.monotonicMs()
       doubtful ||= kind === 'unknown'
+      if (LOST.has(kind)) policy.outage?.failed(nowMs)
+      else policy.outage?.ended()
+      const sinceMs = policy.outage?.since(startedMs) ?? startedMs
       const waitMs = backoffMs(kind === 'conflict' ? CONFLICT_STEP_MS : CONNECTION_STEP_MS, failures)
-      const isLate = policy.clock.monotonicMs() - startedMs + waitMs > policy.retryForMs
+      const isLate = nowMs - sinceMs + waitMs > policy.retryForMs
       if (!RETRIED.has(kind) || isLate || failures >= ATTEMPTS_MAX)
         throw asStoreError(error, { call, doubtful })
       await delay(policy.clock, waitMs)
@@ -39,6 +68,9 @@ export async function withRetry<T>(
 }
 
 const RETRIED: ReadonlySet<string> = new Set(['conflict', 'busy', 'unknown', 'unreachable'])
+
+/** Failures that say nothing has come through. */
+const LOST: ReadonlySet<string> = new Set(['unknown', 'unreachable', 'denied'])
 
 // The span is the real bound; this one only ends a loop of instant failures.
 const ATTEMPTS_MAX = 1_000
