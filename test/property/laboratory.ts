@@ -12,6 +12,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { faultyStore, type FaultyStore, type Judge } from '../support/faulty-store.js'
 import { eventually } from '../support/wait.js'
 import { interpreter, QUEUE, type Job } from './interpreter.js'
+import { readHistories } from './normal-form.js'
 import { countTakes, locate, type Program } from './program.js'
 
 export interface Subject {
@@ -31,8 +32,8 @@ export interface Laboratory {
   startNode(judge?: Judge): Promise<LaboratoryNode>
   /** Starts programs through a node and sends what they wait for. */
   launch(client: Client, subjects: readonly Subject[]): Promise<Launched>
-  /** Waits until all are closed. */
-  closed(subjects: readonly Subject[]): Promise<void>
+  /** Waits until all are closed, with all that they have started; or, should that be all that is wanted, dead. */
+  closed(subjects: readonly Subject[], dead?: ReadonlySet<string>): Promise<void>
   /** Transactional steps that did not take effect exactly once. */
   doubleEffects(): Promise<string[]>
   close(): Promise<void>
@@ -70,6 +71,16 @@ export async function openLaboratory(): Promise<Laboratory> {
   })
   const engines = new Set<Engine>()
 
+  /** Where executions stand that do not go on. */
+  async function describe(rows: readonly { readonly execution_id: string }[]): Promise<string> {
+    const histories = await readHistories(sql)
+    const lines = rows.map(({ execution_id: id, ...row }) => {
+      const events = histories.get(id)?.map(({ type, seq = '', name = '' }) => `${type} ${seq} ${name}`)
+      return `${id} ${JSON.stringify(row)} ${events?.slice(-4).join(', ')} (${events?.length} events)`
+    })
+    return lines.join('\n')
+  }
+
   return {
     database,
     sql,
@@ -99,17 +110,21 @@ export async function openLaboratory(): Promise<Laboratory> {
       const answers = Promise.all(subjects.map((subject) => askAll(client, subject)))
       return { answers: answers.then((wrong) => wrong.flat()) }
     },
-    async closed(subjects) {
+    async closed(subjects, dead = new Set()) {
       await eventually(
         async () => {
-          const rows = await sql<{ execution_id: string; status: string; note: string | null }[]>`
-            select execution_id, status, note from executions where closed_at is null`
+          const rows = await sql<{ execution_id: string }[]>`
+            select execution_id, status, note, claimed_by, ready_at, version from executions
+            where closed_at is null`
           const ids = new Set(subjects.map((subject) => subject.id))
-          const left = rows.filter((row) => ids.has(row.execution_id))
-          if (left.length > 0) throw new Error(JSON.stringify(left.slice(0, 5)))
+          const left = rows.filter(({ execution_id: id }) => {
+            const root = id.split('/')[0] ?? ''
+            return ids.has(root) && !dead.has(root)
+          })
+          if (left.length > 0) throw new Error(await describe(left.slice(0, 5)))
           return true
         },
-        { what: `${subjects.length} programs to close`, deadlineMs: 60_000, everyMs: 50 },
+        { what: `${subjects.length} programs to end`, deadlineMs: 60_000, everyMs: 50 },
       )
     },
     async doubleEffects() {

@@ -226,7 +226,9 @@ class Judge {
   }
 
   private attempt(event: Event, command: Command): void {
-    const attempt = event.attempt ?? 0
+    // A step whose end is recorded without beginning it (again) has none.
+    const { attempt } = event
+    if (attempt === undefined) return
     if (attempt <= command.attempt)
       this.find(event, `is attempt ${attempt} after attempt ${command.attempt} was recorded`)
     command.attempt = attempt
