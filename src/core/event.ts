@@ -52,6 +52,8 @@ export interface NewEvent {
   readonly delayMs?: number
   /** … or at this instant. At most one of the two. */
   readonly dueAt?: Date
+  /** When it happened, for an outcome that the code has seen before it was written; else the store's time of writing. */
+  readonly at?: Date
 }
 
 /** An event as read back. */

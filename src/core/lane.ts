@@ -1,5 +1,7 @@
-// A commit lane: takes whatever is queued and writes it as one statement, one statement at a time. Under load batches
-// grow by themselves, idle it writes at once: no timers. This is the heart of the speed (see the design).
+// A commit lane: takes whatever is queued and writes it as one statement. Under load batches grow by themselves, idle it
+// writes at once: no timers. It keeps one statement under way, and more only while whole batches wait: a few large
+// statements cost both sides far less than many small ones (0.17 against 0.22 ms of CPU per three-step workflow).
+// This is the heart of the speed (see the design).
 
 import { CerebelumError } from './errors.js'
 
@@ -17,6 +19,8 @@ export interface LaneOptions<T, R> {
   readonly batchMax: number
   /** Items waiting; more are refused with OVERLOADED. */
   readonly queueMax: number
+  /** Statements under way at the same time, at most; another one begins when a full batch waits. Default 1. */
+  readonly writersMax?: number
   /** What an item weighs, and how much may wait; default: nothing is weighed. */
   readonly sizeOf?: (item: T) => number
   readonly bytesMax?: number
@@ -25,7 +29,8 @@ export interface LaneOptions<T, R> {
 export class Lane<T, R> {
   private queue: Entry<T, R>[] = []
   private bytes = 0
-  private writing: Promise<void> | undefined
+  private writers = 0
+  private readonly idleWaiters: (() => void)[] = []
   private readonly options: LaneOptions<T, R>
 
   constructor(options: LaneOptions<T, R>) {
@@ -47,16 +52,20 @@ export class Lane<T, R> {
     return new Promise((resolve, reject) => {
       this.queue.push({ item, resolve, reject })
       this.bytes += this.weigh(item)
-      this.writing ??= this.drain()
+      const { batchMax, writersMax = 1 } = this.options
+      const isCrowded = this.writers < writersMax && this.queue.length >= batchMax
+      if (this.writers === 0 || isCrowded) void this.drain()
     })
   }
 
   /** Resolves when nothing is queued or being written. */
-  async idle(): Promise<void> {
-    while (this.writing !== undefined) await this.writing
+  idle(): Promise<void> {
+    if (this.writers === 0) return Promise.resolve()
+    return new Promise((resolve) => this.idleWaiters.push(resolve))
   }
 
   private async drain(): Promise<void> {
+    this.writers++
     // One turn of the event loop collects what the same turn wakes: several commits instead of one.
     await new Promise((resolve) => setImmediate(resolve))
     while (this.queue.length > 0) {
@@ -64,7 +73,8 @@ export class Lane<T, R> {
       for (const { item } of batch) this.bytes -= this.weigh(item)
       await this.write(batch)
     }
-    this.writing = undefined
+    this.writers--
+    if (this.writers === 0) for (const resolve of this.idleWaiters.splice(0)) resolve()
   }
 
   private weigh(item: T): number {

@@ -2,6 +2,7 @@
 // holds in memory may be lost at any moment. It puts the loops together; each loop has a file of its own.
 
 import { LRUCache } from 'lru-cache'
+import { DatabaseClock } from '../core/database-clock.js'
 import { CerebelumError } from '../core/errors.js'
 import type { Event } from '../core/event.js'
 import { isClosed, type ExecutionKey, type ExecutionStatus } from '../core/execution.js'
@@ -75,6 +76,7 @@ export class Node implements RunHost, Host {
   private readonly live = new Map<string, Run>()
   private readonly suspended: LRUCache<string, Run>
   private readonly commitLanes: CommitLanes
+  private readonly databaseClock: DatabaseClock
   private readonly childLane: Lane<StartRow, StartOutcome>
   private readonly leases: LeaseHolder
   private readonly timers: TimerLoop
@@ -103,9 +105,15 @@ export class Node implements RunHost, Host {
       maxSize: options.cacheBytesMax,
       sizeCalculation: (run: Run) => run.bytes,
     })
+    this.databaseClock = new DatabaseClock(clock)
     this.commitLanes = new CommitLanes({
       lanes: options.lanes,
-      write: (batch) => store.commit(batch),
+      write: async (batch) => {
+        const outcomes = await store.commit(batch)
+        const written = outcomes.find((outcome) => outcome.kind === 'committed')
+        if (written !== undefined) this.databaseClock.note(written.at)
+        return outcomes
+      },
     })
     this.childLane = new Lane({
       name: 'child',
@@ -220,6 +228,10 @@ export class Node implements RunHost, Host {
     return this.registered.has(workflow)
   }
 
+  databaseTime(): Date | undefined {
+    return this.databaseClock.now()
+  }
+
   timerWritten(dueAt: Date): void {
     this.timers.noteDue(dueAt)
   }
@@ -286,6 +298,7 @@ export class Node implements RunHost, Host {
     this.live.set(run.executionId, run)
     const event: Event = { ...row.event, version: 1, at: outcome.at }
     this.timers.noteTime(outcome.at)
+    this.databaseClock.note(outcome.at)
     const waking = { messages: [], inbox: 0, at: outcome.at }
     void run.begin([event], waking).catch((error: unknown) => run.drop('broken', error))
   }
@@ -320,7 +333,7 @@ export class Node implements RunHost, Host {
       throw notFound(executionId)
     }
     const live = this.live.get(executionId)
-    if (live !== undefined && row.claimEpoch === live.claimEpoch)
+    if (live !== undefined && row.claimEpoch === live.claimEpoch && !live.isAhead)
       return { value: askInstance(live, name, args) }
     const cached = this.suspended.peek(executionId)
     if (cached !== undefined && cached.claimEpoch === row.claimEpoch)
@@ -440,6 +453,7 @@ export class Node implements RunHost, Host {
   private async adopt(claimed: readonly Claimed[], nodeId: string): Promise<void> {
     const at = claimed[0]?.at
     if (at !== undefined) this.timers.noteTime(at)
+    if (at !== undefined) this.databaseClock.note(at)
     const ready = claimed.map((claim) => ({ claim, cached: this.takeCached(claim) }))
     const toLoad = ready.filter(({ cached }) => cached === undefined)
     const histories = await readHistories(

@@ -23,6 +23,8 @@ export interface RunHost {
   startChild(row: StartRow): Promise<StartOutcome>
   /** Whether this node has a workflow, or any node ever had. */
   isRegistered(workflow: string): Promise<boolean>
+  /** The database's time, never later than the true one; undefined while it is not known. */
+  databaseTime(): Date | undefined
   /** A timer of a live or suspended run was written. */
   timerWritten(dueAt: Date): void
   /** The claim was given up; `rung`: the doorbell is set. */

@@ -5,7 +5,7 @@
 import { encode, encodeAnswer } from '../core/codec.js'
 import { CerebelumError } from '../core/errors.js'
 import { SmallMap } from '../core/small-map.js'
-import type { Event, NewEvent } from '../core/event.js'
+import type { Event, EventType, NewEvent } from '../core/event.js'
 import { toFailure } from '../core/failure.js'
 import type { Attributes, ExecutionKey, ParentClosePolicy, ParentLink } from '../core/execution.js'
 import type { Answer, Message, NewMessage } from '../core/message.js'
@@ -48,6 +48,19 @@ export interface Timer {
   readonly dueAt: number
   readonly command: Command
 }
+
+/** Look-ahead is for few and small events: an append that has to be divided is written as it is. */
+const AHEAD_MAX = 4
+const AHEAD_CHARACTERS_MAX = 100_000
+const RESULTS: ReadonlySet<EventType> = new Set<EventType>(['step_completed', 'step_failed'])
+const OUTCOMES: ReadonlySet<EventType> = new Set<EventType>([
+  ...RESULTS,
+  'sleep_ended',
+  'signal_received',
+  'signal_timed_out',
+  'child_completed',
+  'child_failed',
+])
 
 const STALL_CHECKS = 5
 const STALL_CHECK_MS = 200
@@ -94,6 +107,8 @@ export class Run {
 
   private isCommitting = false
   private keepers = 0
+  /** How many of the events of the next append, or of the one under way, the code has seen already. */
+  private ahead = 0
   /** Outcomes are being given to the code: what it asks for meanwhile is begun when it has come to rest. */
   private isDelivering = false
   private isPumping = false
@@ -119,6 +134,11 @@ export class Run {
 
   get executionId(): string {
     return this.key.executionId
+  }
+
+  /** Whether the code has seen something that is not durable: nobody outside may be told of it. */
+  get isAhead(): boolean {
+    return this.ahead > 0
   }
 
   get isPausing(): boolean {
@@ -305,7 +325,8 @@ export class Run {
   /** Begins what the code asked for, unless nothing new may begin here: then it is begun by the next claim. */
   private beginFresh(): void {
     if (this.host.isDraining || this.isPausing || this.isCanceling || this.isClosing) return
-    for (const command of this.instance.takeCommands()) {
+    // What happened last is not durable yet: only what merely adds to the same append may begin.
+    for (const command of this.instance.takeCommands(this.ahead > 0 ? isPromise : undefined)) {
       switch (command.kind) {
         case 'step':
           beginStep(this, command)
@@ -380,9 +401,11 @@ export class Run {
 
   /** Nothing is being appended: append what there is, or end, or suspend. */
   private settle(): void {
-    // Beginning a step may have found that this node is no longer trusted, and dropped the run.
-    if (this.state !== 'live') return
-    const idle = this.attempts.size === 0 && this.busy === 0
+    // Beginning a step may have dropped the run (its node is no longer trusted), or ended it at once and looked ahead.
+    if (this.state !== 'live' || this.isDelivering || this.isCommitting) return
+    const isHolding = this.ahead > 0 && this.instance.hasFresh
+    const idle = this.attempts.size === 0 && this.busy === 0 && !isHolding
+    if (idle && this.mayLookAhead()) return void this.lookAhead()
     if (idle && !this.isClosing && this.instance.outcome !== undefined && !this.isHeldUp()) {
       const waitsForRetry = [...this.timers.values()].some((timer) => timer.kind === 'retry')
       if (this.instance.outcome.kind !== 'completed' || !waitsForRetry)
@@ -393,6 +416,41 @@ export class Run {
       failTooLong(this, exceeded)
     if (idle && this.transition === undefined && !this.isClosing) this.maySuspend()
     if (this.transition !== undefined || this.events.length > 0 || this.consumed.length > 0) void this.flush()
+  }
+
+  /**
+   * Whether the code may see what is about to be appended, before it is. Its code is pure but for what it asks of
+   * `ctx`, and no step, child or answer of it begins before the append has committed (invariant 2). What it waits for
+   * next, or how it ends, goes into the same append: a round trip and a write less for each step before a wait or the
+   * end. Should the append be lost, so is the run in memory.
+   */
+  private mayLookAhead(): boolean {
+    const { events } = this
+    if (events.length === 0 || events.length > AHEAD_MAX || this.ahead > 0) return false
+    if (this.transition !== undefined || this.isClosing || this.isPausing || this.isCanceling) return false
+    if (this.host.isDraining) return false
+    if (this.messages.length > 0 || this.slotWaiters.length > 0) return false
+    const isAlone = events.length === 1
+    return events.every(
+      ({ type, payload = '' }) =>
+        (isAlone ? OUTCOMES : RESULTS).has(type) && payload.length < AHEAD_CHARACTERS_MAX,
+    )
+  }
+
+  private async lookAhead(): Promise<void> {
+    const at = this.host.databaseTime()
+    if (at === undefined) return void this.flush()
+    this.isDelivering = true
+    this.ahead = this.events.length
+    for (const [index, written] of this.events.slice().entries()) {
+      const event = { ...written, at }
+      this.events[index] = event
+      const wasUnwinding = this.instance.isUnwinding
+      await this.instance.deliver({ ...event, version: this.version + 1 + index })
+      if (this.instance.isUnwinding !== wasUnwinding) stopUnwanted(this)
+    }
+    this.isDelivering = false
+    this.pump()
   }
 
   /** Something that the code asked for, maybe without awaiting it, may not begin here: it is not the end yet. */
@@ -413,7 +471,8 @@ export class Run {
   /** Only intents are queued and nothing is in flight: the code cannot go on, so the claim is given up with them. */
   private maySuspend(): void {
     if (this.slotWaiters.length > 0 || this.keepers > 0) return
-    if (this.events.some((event) => !INTENTS.has(event.type) || event.type === 'child_started')) return
+    const unseen = this.ahead === 0 ? this.events : this.events.slice(this.ahead)
+    if (unseen.some((event) => !INTENTS.has(event.type) || event.type === 'child_started')) return
     if (this.instance.isStalled && this.events.length === 0 && !this.host.isDraining) return this.checkStall()
     this.stallChecks = 0
     if (this.isPausing) {
@@ -532,9 +591,12 @@ export class Run {
 
   private async deliver(events: readonly NewEvent[], at: Date): Promise<void> {
     this.isDelivering = true
-    for (const written of events) {
+    const seen = this.ahead
+    this.ahead = 0
+    for (const [index, written] of events.entries()) {
       const event = this.recorded(written, at)
       this.bytes += event.payload?.length ?? 0
+      if (index < seen) continue
       const command = event.seq === undefined ? undefined : this.instance.pending.get(event.seq)?.command
       if (event.dueAt !== undefined) {
         this.host.timerWritten(event.dueAt)
@@ -563,7 +625,7 @@ export class Run {
 
   private recorded(written: NewEvent, at: Date): Event {
     this.version++
-    if (written.delayMs === undefined) return { ...written, version: this.version, at }
+    if (written.delayMs === undefined) return { ...written, version: this.version, at: written.at ?? at }
     const { delayMs, ...rest } = written
     const dueAt = new Date(at.getTime() + delayMs)
     return { ...rest, version: this.version, at, dueAt }
@@ -604,6 +666,7 @@ export class Run {
     if (started === undefined) return this.drop('broken')
     this.run++
     this.runVersion = started.version
+    this.ahead = 0
     this.transition = undefined
     this.isClosing = false
     this.bytes = BASE_BYTES + (started.payload?.length ?? 0)
@@ -618,6 +681,11 @@ export class Run {
     this.passOn()
     this.pump()
   }
+}
+
+/** Commands that only record that they wait; the others have effects. */
+function isPromise({ kind }: Command): boolean {
+  return kind === 'sleep' || kind === 'signal'
 }
 
 /** A blocked execution is looked at again after this long: new code may have been deployed meanwhile. */

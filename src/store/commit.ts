@@ -70,18 +70,18 @@ function writeAppends(database: Database, commits: readonly Commit[]): Promise<P
         and e.claimed_by = x.node_id and e.claim_epoch = x.epoch
     ), written as (
       select v.n, v.version, v.type, v.seq, v.name, v.attempt, v.detail, v.payload, v.message_id,
-        coalesce(v.due_at, now() + v.delay_ms * interval '1 millisecond') as due_at
+        coalesce(v.due_at, now() + v.delay_ms * interval '1 millisecond') as due_at, coalesce(v.at, now()) as at
       from unnest(
         ${v.n}::int4[], ${v.version}::int4[], ${v.type}::text[], ${v.seq}::int4[], ${v.name}::text[],
         ${v.attempt}::int2[], ${v.detail}::text[], ${v.payload}::text[], ${v.messageId}::text[],
-        ${v.dueAt}::timestamptz[], ${v.delayMs}::float8[]
-      ) as v (n, version, type, seq, name, attempt, detail, payload, message_id, due_at, delay_ms)
+        ${v.dueAt}::timestamptz[], ${v.delayMs}::float8[], ${v.at}::timestamptz[]
+      ) as v (n, version, type, seq, name, attempt, detail, payload, message_id, due_at, delay_ms, at)
     ), appended as (
       insert into ${tables.events} (
-        region, partition, execution_id, version, type, seq, name, attempt, detail, payload, message_id, due_at
+        region, partition, execution_id, version, type, seq, name, attempt, detail, payload, message_id, due_at, at
       )
       select p.region, p.partition, p.execution_id, w.version, w.type, w.seq, w.name, w.attempt, w.detail,
-        w.payload, w.message_id, w.due_at
+        w.payload, w.message_id, w.due_at, w.at
       from written as w join passed as p on p.n = w.n
       returning 1
     ), timed as (
@@ -188,18 +188,18 @@ function writeAll(database: Database, commits: readonly Commit[]): Promise<Passe
       from moved as d where d.act <> 'ring'
     ), written as (
       select v.n, v.version, v.type, v.seq, v.name, v.attempt, v.detail, v.payload, v.message_id,
-        coalesce(v.due_at, now() + v.delay_ms * interval '1 millisecond') as due_at
+        coalesce(v.due_at, now() + v.delay_ms * interval '1 millisecond') as due_at, coalesce(v.at, now()) as at
       from unnest(
         ${v.n}::int4[], ${v.version}::int4[], ${v.type}::text[], ${v.seq}::int4[], ${v.name}::text[],
         ${v.attempt}::int2[], ${v.detail}::text[], ${v.payload}::text[], ${v.messageId}::text[],
-        ${v.dueAt}::timestamptz[], ${v.delayMs}::float8[]
-      ) as v (n, version, type, seq, name, attempt, detail, payload, message_id, due_at, delay_ms)
+        ${v.dueAt}::timestamptz[], ${v.delayMs}::float8[], ${v.at}::timestamptz[]
+      ) as v (n, version, type, seq, name, attempt, detail, payload, message_id, due_at, delay_ms, at)
     ), appended as (
       insert into ${tables.events} (
-        region, partition, execution_id, version, type, seq, name, attempt, detail, payload, message_id, due_at
+        region, partition, execution_id, version, type, seq, name, attempt, detail, payload, message_id, due_at, at
       )
       select p.region, p.partition, p.execution_id, w.version, w.type, w.seq, w.name, w.attempt, w.detail,
-        w.payload, w.message_id, w.due_at
+        w.payload, w.message_id, w.due_at, w.at
       from written as w join passed as p on p.n = w.n
       returning 1
     ), timed as (
@@ -264,6 +264,7 @@ function eventColumns(commits: readonly Commit[]) {
     payload: textArray(events.map((event) => event.payload)),
     messageId: textArray(events.map((event) => event.messageId)),
     dueAt: instantArray(events.map((event) => event.dueAt)),
+    at: instantArray(events.map((event) => event.at)),
     delayMs: plainArray(events.map((event) => event.delayMs)),
   }
 }

@@ -111,12 +111,12 @@ export class Instance {
     if (event.type === 'started' || this.apply(event)) await drain()
   }
 
-  /** Commands issued since the last call that are still unsettled, in order. */
-  takeCommands(): Command[] {
+  /** Commands issued since the last call that are still unsettled, in order; those that `wanted` refuses are left. */
+  takeCommands(wanted?: (command: Command) => boolean): Command[] {
     if (this.fresh.length === 0) return []
-    const taken = this.fresh.filter(({ seq }) => this.pending.has(seq) || this.owed.has(seq))
-    this.fresh = []
-    return taken
+    const unsettled = this.fresh.filter(({ seq }) => this.pending.has(seq) || this.owed.has(seq))
+    this.fresh = wanted === undefined ? [] : unsettled.filter((command) => !wanted(command))
+    return wanted === undefined ? unsettled : unsettled.filter(wanted)
   }
 
   /** Whether commands wait to be taken. */
