@@ -1,7 +1,8 @@
 // An embedded PostgreSQL for those who have no database: binaries from npm, data in one folder, a Unix socket
 // that only this user can open. Durable as any: fsync, synchronous_commit and full_page_writes stay on.
 // Promises: processes that start on one folder share one server, whoever comes first; the last one that stops,
-// stops it; after a kill -9 of a process or of the server the next start carries on. Every wait has a deadline.
+// stops it; after a kill -9 of a process the next start carries on, after one of the server its users start it again.
+// Every wait has a deadline.
 // Must never: delete data, install process-wide hooks, or stop a server that others still use.
 
 import { chown, writeFile } from 'node:fs/promises'
@@ -15,6 +16,8 @@ import {
   createCluster,
   createSocketDir,
   hasCluster,
+  isAlive,
+  isUsableSocketDir,
   openFolder,
   readPassword,
   readPidFile,
@@ -23,7 +26,7 @@ import {
   type PidFile,
   type ServerFolder,
 } from './postgres-folder.js'
-import { enterServer, SERVER_DATABASE, SERVER_USER, type Presence } from './postgres-presence.js'
+import { enterServer, SERVER_DATABASE, SERVER_USER } from './postgres-presence.js'
 import {
   adviceFor,
   boundLog,
@@ -35,6 +38,7 @@ import {
   startServer,
   stopServer,
 } from './postgres-process.js'
+import { Supervisor, type Joined } from './postgres-supervisor.js'
 
 export interface EmbeddedPostgresOptions {
   /** Made when missing. Processes with the same folder share the server. */
@@ -53,6 +57,7 @@ export interface EmbeddedPostgres {
   readonly url: string
   /** The server ran already: another process started it, or one that was killed left it. */
   readonly adopted: boolean
+  /** Of the server that runs now: one that is killed is started again, at the same URL. */
   readonly pid: number
   /**
    * Leaves the server, and stops it when nobody else uses it: the last process to leave stops it, not the one
@@ -82,7 +87,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const password = await readPassword(folder, isNew)
   const start: Start = { options, account, binaries, folder, password, log: options.log ?? silentLogger }
   if (isNew) await initialize(start)
-  return await enterOrStart(start)
+  return embedded(start, await enterOrStart(start))
 }
 
 interface Start {
@@ -92,6 +97,8 @@ interface Start {
   readonly folder: ServerFolder
   readonly password: string
   readonly log: Logger
+  /** Where its clients look for it; else that of a killed server, else a new one. */
+  readonly socketDir?: string
 }
 
 async function initialize({ account, binaries, folder, password, log }: Start): Promise<void> {
@@ -120,7 +127,7 @@ async function initialize({ account, binaries, folder, password, log }: Start): 
 }
 
 /** Joins, starts, or waits, until a server lets us in. Several processes may be in here at the same time. */
-async function enterOrStart(start: Start): Promise<EmbeddedPostgres> {
+async function enterOrStart(start: Start): Promise<Joined> {
   const { folder, options } = start
   const deadlineMs = options.deadlineMs ?? 120_000
   const until = systemClock.monotonicMs() + deadlineMs
@@ -131,13 +138,13 @@ async function enterOrStart(start: Start): Promise<EmbeddedPostgres> {
     const found = await readPidFile(folder)
     if (found === null || !(await isServerOf(found.pid, folder.cluster))) {
       const attempt = await tryStart(start, found, until)
-      if (attempt.kind === 'entered') return attempt.server
+      if (attempt.kind === 'entered') return attempt.joined
       last = attempt.reason
     } else {
       const entry = await enterServer({ ...found, password: start.password })
       if (entry.kind === 'ready') {
         start.log.info({ pid: found.pid }, 'joined the embedded PostgreSQL that is running')
-        return embedded(start, { running: found, presence: entry.presence, adopted: true })
+        return { running: found, presence: entry.presence, adopted: true }
       }
       last = entry.error
       if (entry.kind === 'refused') throw refused(folder, entry.error)
@@ -157,7 +164,7 @@ async function enterOrStart(start: Start): Promise<EmbeddedPostgres> {
 }
 
 type StartAttempt =
-  | { readonly kind: 'entered'; readonly server: EmbeddedPostgres }
+  | { readonly kind: 'entered'; readonly joined: Joined }
   /** Somebody else's server, or what is left of a killed one, is in the way: look again. */
   | { readonly kind: 'in-the-way'; readonly reason: string }
 
@@ -169,10 +176,11 @@ async function tryStart(start: Start, stale: PidFile | null, until: number): Pro
     return { kind: 'in-the-way', reason: `processes ${remaining.join(', ')} are still ending` }
   if (stale !== null) {
     log.warn({ pid: stale.pid }, 'the last embedded PostgreSQL was not stopped; recovering')
-    await removeSocketDir(stale.socketDir)
-    await removePidFile(folder)
+    // PostgreSQL itself takes the file of a dead process over, and no two servers the same one. Only a pid that is
+    // another process by now (usual in containers, whose pids repeat) makes it refuse to start for ever.
+    if (isAlive(stale.pid)) await removePidFile(folder, stale)
   }
-  const socketDir = await createSocketDir(account, [tmpdir(), '/tmp', '/var/tmp', '/run'])
+  const { socketDir, discard } = await findSocketDir(start, stale)
   const port = start.options.port ?? 5432
   const from = await sizeOf(folder.logFile)
   const server = await startServer({
@@ -181,33 +189,46 @@ async function tryStart(start: Start, stale: PidFile | null, until: number): Pro
     account,
     logFile: folder.logFile,
   }).catch(async (error: unknown) => {
-    await removeSocketDir(socketDir)
+    await discard()
     throw error
   })
   const address = { socketDir, port, password }
   for (let pauseMs = 15; systemClock.monotonicMs() < until; pauseMs = Math.min(pauseMs * 1.5, 250)) {
     const ended = server.ended()
     if (ended !== undefined) {
-      await removeSocketDir(socketDir)
+      await discard()
       return classifyEnd(ended, await lastLines(folder.logFile, from))
     }
     const entry = await enterServer(address)
     if (entry.kind === 'ready') {
       log.info({ pid: server.pid }, 'started the embedded PostgreSQL')
       const running = { pid: server.pid, port, socketDir }
-      return {
-        kind: 'entered',
-        server: embedded(start, { running, presence: entry.presence, adopted: false }),
-      }
+      return { kind: 'entered', joined: { running, presence: entry.presence, adopted: false } }
     }
     if (entry.kind === 'refused') {
       await stopServer(server.pid, folder.cluster)
-      await removeSocketDir(socketDir)
+      await discard()
       throw refused(folder, entry.error)
     }
     await delay(systemClock, pauseMs)
   }
   return { kind: 'in-the-way', reason: `server ${server.pid} is still starting` }
+}
+
+/** The folder that clients of a killed server still look into, or a new one; `discard` never takes another's away. */
+async function findSocketDir(
+  { account, socketDir }: Start,
+  stale: PidFile | null,
+): Promise<{ readonly socketDir: string; readonly discard: () => Promise<void> }> {
+  for (const known of [socketDir, stale?.socketDir]) {
+    if (known === undefined || (stale !== null && isAlive(stale.pid))) continue
+    if (await isUsableSocketDir(known, account)) {
+      return { socketDir: known, discard: () => Promise.resolve() }
+    }
+  }
+  if (stale !== null) await removeSocketDir(stale.socketDir)
+  const made = await createSocketDir(account, [tmpdir(), '/tmp', '/var/tmp', '/run'])
+  return { socketDir: made, discard: () => removeSocketDir(made) }
 }
 
 function classifyEnd(ended: string, lines: string): StartAttempt {
@@ -234,15 +255,17 @@ function refused(folder: ServerFolder, cause: unknown): CerebelumError {
   )
 }
 
-function embedded(
-  { folder, password, log }: Start,
-  joined: { readonly running: PidFile; readonly presence: Presence; readonly adopted: boolean },
-): EmbeddedPostgres {
-  const { running, presence, adopted } = joined
+function embedded(start: Start, joined: Joined): EmbeddedPostgres {
+  const { folder, password, log } = start
   const stopBounding = keepLogBounded(folder.logFile)
+  const rejoin = (socketDir: string): Promise<Joined> => enterOrStart({ ...start, socketDir })
+  const supervisor = new Supervisor({ folder, log, joined, rejoin })
+  supervisor.start()
   let stopped: Promise<void> | undefined
   const leave = async (evenIfUsed: boolean): Promise<void> => {
     stopBounding()
+    await supervisor.stop()
+    const { running, presence } = supervisor.joined
     const answer = await presence.leave()
     try {
       if (answer === 'used' && !evenIfUsed) {
@@ -258,9 +281,11 @@ function embedded(
     }
   }
   return {
-    url: urlOf(running, password),
-    adopted,
-    pid: running.pid,
+    url: urlOf(joined.running, password),
+    adopted: joined.adopted,
+    get pid() {
+      return supervisor.joined.running.pid
+    },
     stop: ({ evenIfUsed = false } = {}) => (stopped ??= leave(evenIfUsed)),
   }
 }

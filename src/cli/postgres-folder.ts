@@ -226,9 +226,19 @@ export async function createSocketDir(account: Account | null, parents: readonly
   )
 }
 
+/** True for a socket folder that we made and that is still the account's alone. */
+export async function isUsableSocketDir(path: string, account: Account | null): Promise<boolean> {
+  if (!SOCKET_DIR.test(path)) return false
+  const found = await lstat(path).catch(() => null)
+  const owner = account?.uid ?? process.getuid?.()
+  return found !== null && found.isDirectory() && found.uid === owner && (found.mode & 0o777) === 0o700
+}
+
+const SOCKET_DIR = /\/cerebelum-pg-[0-9a-f]{12}$/
+
 /** Removes a socket folder of ours after its server is gone; anything else of that name stays. */
 export async function removeSocketDir(path: string): Promise<void> {
-  if (!/\/cerebelum-pg-[0-9a-f]{12}$/.test(path)) return
+  if (!SOCKET_DIR.test(path)) return
   const found = await lstat(path).catch(() => null)
   if (found === null || !found.isDirectory()) return
   for (const name of await readdir(path).catch(() => [])) {
@@ -257,11 +267,25 @@ export async function readPidFile(folder: ServerFolder): Promise<PidFile | null>
 }
 
 /**
- * Removes the pid file of a server that is gone. PostgreSQL does that itself, unless the pid is now another
- * process of the same user (usual in containers, whose pids repeat): then it would refuse to start for ever.
+ * Removes the pid file of a server that is gone, and no other: one that another process's server wrote meanwhile is
+ * put back, for a second server on the same files would destroy them.
  */
-export async function removePidFile(folder: ServerFolder): Promise<void> {
-  await rm(join(folder.cluster, 'postmaster.pid'), { force: true })
+export async function removePidFile(folder: ServerFolder, stale: PidFile): Promise<void> {
+  const file = join(folder.cluster, 'postmaster.pid')
+  const aside = `${file}.${randomBytes(6).toString('hex')}`
+  try {
+    await rename(file, aside)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return
+    throw unusable(folder, error)
+  }
+  const text = await readFile(aside, 'utf8')
+  if (Math.abs(Number.parseInt(text, 10)) !== stale.pid) {
+    await link(aside, file).catch((error: unknown) => {
+      if (codeOf(error) !== 'EEXIST') throw error
+    })
+  }
+  await unlink(aside)
 }
 
 export function isAlive(pid: number): boolean {

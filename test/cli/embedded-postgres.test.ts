@@ -197,18 +197,51 @@ describe('after kill -9', () => {
     expect(isAlive(pid)).toBe(false)
   })
 
-  test('of the server the next start recovers what was committed', async () => {
-    const before = await start()
-    await writeRow(before.url)
-    process.kill(before.pid, 'SIGKILL')
+  test('of the server its user starts it again at the same address, with what was committed', async () => {
     const server = await start()
-    expect(server.adopted).toBe(false)
-    expect(server.pid).not.toBe(before.pid)
-    await expectRow(server.url)
-    await before.stop()
-    expect(isAlive(server.pid)).toBe(true)
+    const { pid, url } = server
+    await writeRow(url)
+    process.kill(pid, 'SIGKILL')
+    await eventually(() => server.pid !== pid && isAlive(server.pid), {
+      what: 'the new server',
+      deadlineMs: 25_000,
+    })
+    await expectRow(url)
+    expect(server.url).toBe(url)
     await server.stop()
-    expect(existsSync(socketDirOf(before))).toBe(false)
+    expect(isAlive(server.pid)).toBe(false)
+    expect(existsSync(socketDirOf(server))).toBe(false)
+  })
+
+  test('of the server, time and again, all its users end up on one, and the last to leave stops it', async () => {
+    const users = [user(), user(), user()]
+    const [first] = await Promise.all(users.map(readiness))
+    if (first === undefined) throw new Error('nobody came')
+    for (let round = 0; round < 3; round += 1) {
+      const [pid] = await serverPidsOf(1)
+      process.kill(pid ?? 0, 'SIGKILL')
+      await eventually(async () => (await serverPidsOf(1))[0] !== pid && (await answers(first.url)), {
+        what: 'a new server',
+        deadlineMs: 30_000,
+      })
+    }
+    for (const one of users.slice(1)) await leave(one)
+    expect(await answers(first.url)).toBe(true)
+    for (const one of users.slice(0, 1)) await leave(one)
+    expect(await serverPids(join(dataDir, 'cluster'))).toEqual([])
+  })
+
+  test('of a stopped server nothing is started: it was stopped on purpose', async () => {
+    const told: string[] = []
+    const note = (_fields: object, message: string): void => void told.push(message)
+    const server = await start({ log: { debug: note, info: note, warn: note, error: note } })
+    const other = await start()
+    await other.stop({ evenIfUsed: true })
+    await eventually(() => told.some((message) => message.includes('stopped by others')), {
+      what: 'the notice',
+    })
+    expect(await serverPids(join(dataDir, 'cluster'))).toEqual([])
+    await server.stop()
   })
 
   test('of parent and server the next start recovers what was committed', async () => {
@@ -412,6 +445,29 @@ async function leave(child: NodeProcess): Promise<void> {
   child.writeLine('stop')
   await child.waitForOutput(/^stopped$/m)
   await child.exited
+}
+
+/** The postmaster's pid, once exactly `count` run. */
+function serverPidsOf(count: number): Promise<number[]> {
+  return eventually(async () => {
+    const text = await readFile(join(dataDir, 'cluster', 'postmaster.pid'), 'utf8')
+    const pids = (await serverPids(join(dataDir, 'cluster'))).filter(
+      (pid) => pid === Number.parseInt(text, 10),
+    )
+    return pids.length === count ? pids : null
+  })
+}
+
+async function answers(url: string): Promise<boolean> {
+  const sql = connect(url, { max: 1, connect_timeout: 5 })
+  try {
+    await sql`select 1`
+    return true
+  } catch {
+    return false
+  } finally {
+    await sql.end({ timeout: 0 })
+  }
 }
 
 async function writeRow(url: string): Promise<void> {

@@ -12,11 +12,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type postgres from 'postgres'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { startEmbeddedPostgres } from '../../src/cli/embedded-postgres.js'
+import { isServerOf } from '../../src/cli/postgres-process.js'
 import { seededRandom } from '../../src/workflow/chance.js'
 import { PROGRAM } from '../support/build.js'
 import { connect } from '../support/connect.js'
 import { databaseUrl } from '../support/database.js'
 import { startNodeProcess, type NodeProcess } from '../support/node-process.js'
+import { eventually } from '../support/wait.js'
 
 const KILLS = 20
 const FLIGHTS = Number(process.env['CEREBELUM_TEST_FLIGHTS'] ?? 4_000)
@@ -63,6 +65,26 @@ test(
   },
 )
 
+test.skipIf(isGiven)(
+  'its database killed under it, the example goes on by itself and ends as it should',
+  { timeout: 120_000 },
+  async () => {
+    const survivor = run(FLIGHTS, ['--run', 'survivor', '--exit'])
+    await survivor.waitForOutput(/^http: /m, { deadlineMs: 60_000 })
+    for (let kill = 0; kill < 2; kill += 1) {
+      await sleep(random() * 400)
+      const before = await killServer()
+      await eventually(async () => ![0, before].includes(await serverPid()), {
+        what: 'the server that is started again',
+        deadlineMs: 30_000,
+      })
+    }
+    const { code } = await survivor.exited
+    expect(code, `seed ${seed}\n${survivor.output()}`).toBe(0)
+    expect(survivor.output()).toContain('clean: none lost, none paid twice')
+  },
+)
+
 async function killedRun(round: number, flights: number): Promise<NodeProcess> {
   const victim = run(flights)
   // One in four dies while it starts, the others at work.
@@ -86,10 +108,15 @@ function run(flights: number, more: readonly string[] = []): NodeProcess {
 }
 
 /** kill -9 of the postmaster, if there is one. */
-async function killServer(): Promise<void> {
+async function killServer(): Promise<number> {
+  const pid = await serverPid()
+  if (await isServerOf(pid, join(folder, 'data', 'cluster'))) process.kill(pid, 'SIGKILL')
+  return pid
+}
+
+async function serverPid(): Promise<number> {
   const text = await readFile(join(folder, 'data', 'cluster', 'postmaster.pid'), 'utf8').catch(() => '')
-  const pid = Number.parseInt(text, 10)
-  if (pid > 0) process.kill(pid, 'SIGKILL')
+  return Number.parseInt(text, 10) || 0
 }
 
 async function withDatabase(work: (sql: postgres.Sql) => Promise<void>): Promise<void> {
