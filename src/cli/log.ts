@@ -9,7 +9,7 @@ export function createLog(level: LogLevel): Logger {
   return pino(
     {
       level,
-      base: { pid: process.pid },
+      base: { process: process.pid },
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },

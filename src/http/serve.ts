@@ -36,6 +36,13 @@ export async function serveHttp(app: Hono, options: ServeHttpOptions): Promise<H
     { requestTimeout: REQUEST_MS_MAX, headersTimeout: HEADERS_MS_MAX },
     getRequestListener(app.fetch),
   )
+  let isClosing = false
+  server.on('request', (_request, response) => {
+    // A connection that was busy when the close began is idle now, and would be waited for.
+    response.once('close', () => {
+      if (isClosing) setImmediate(() => server.closeIdleConnections())
+    })
+  })
   await listen(server, port, host)
   const address = server.address()
   const actual = typeof address === 'object' && address !== null ? address.port : port
@@ -44,7 +51,10 @@ export async function serveHttp(app: Hono, options: ServeHttpOptions): Promise<H
     host,
     port: actual,
     url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
-    close: ({ graceMs = GRACE_MS } = {}) => (closing ??= close(server, graceMs)),
+    close({ graceMs = GRACE_MS } = {}) {
+      isClosing = true
+      return (closing ??= close(server, graceMs))
+    },
   }
 }
 
