@@ -18,6 +18,8 @@ export interface Help {
 export interface Moves {
   readonly take: readonly number[]
   readonly give: readonly number[]
+  /** How many more are this node's share, and are still another's: soon to be given, or their owner's to be buried. */
+  readonly short: number
 }
 
 export function planMoves(
@@ -48,7 +50,11 @@ export function planMoves(
   const take = [...free.slice(offset), ...free.slice(0, offset)]
     .slice(0, wanted)
     .map((partition) => partition.partition)
-  return { take, give: [...give, ...stray.map((partition) => partition.partition)] }
+  return {
+    take,
+    give: [...give, ...stray.map((partition) => partition.partition)],
+    short: wanted - take.length,
+  }
 }
 
 /**

@@ -1,11 +1,13 @@
 // The node's own lease: renewed by heartbeat, trusted until *start of the last good renewal* + lease − margin by the
-// monotonic clock, so that a node stops trusting itself before others may take over (invariant 5). It reads the other
-// leases, buries the dead, and keeps its fair share of the partitions. All of it only makes things fast.
+// monotonic clock, so that a node stops trusting itself before others may take over (invariant 5). Now and then, and
+// when the lease of another must have run out, it looks at the others, buries the dead, and keeps its fair share of the
+// partitions. An idle node costs the database one statement per heartbeat and one per look. All of it only makes
+// things fast.
 
 import { newId } from '../core/ids.js'
 import { Loop } from '../core/loop.js'
-import type { Clock, Logger } from '../core/ports.js'
-import type { LeaseRow, Store } from '../store/store.js'
+import { randomFraction, type Clock, type Logger } from '../core/ports.js'
+import type { Cluster, LeaseRow, PartitionRow, Store } from '../store/store.js'
 import { planHelp, planMoves, type Help, type Home } from './assignment.js'
 
 export interface LeaseHolderOptions {
@@ -31,6 +33,13 @@ const MARGIN = 0.2
 /** A dead node's lease is deleted this long after it ran out; renewals that are under way then still count. */
 const GRACE_MS = 100
 
+/** The others are looked at this often; sooner when one's lease is about to run out. */
+const LOOK_MS = 1_000
+/** A node that has less than its share looks more often: what others give must not lie for long. */
+const LOOK_SHORT_MS = 200
+/** Claims of nodes without a lease are looked for this often: whoever buried them may have died half-way. */
+const ORPHANS_MS = 5_000
+
 const NO_HELP: Help = { neglected: [], looked: [] }
 
 export class LeaseHolder {
@@ -38,6 +47,11 @@ export class LeaseHolder {
   partitions: readonly Home[] = []
   help: Help = NO_HELP
   leases: readonly LeaseRow[] = []
+  private rows: readonly PartitionRow[] = []
+  private partitionsEpoch: string | null = null
+  private beatDueMs = 0
+  private lookDueMs = 0
+  private orphansDueMs = 0
   private trustedUntilMs = 0
   private renewedMs = -Infinity
   private reapFromMs = -Infinity
@@ -50,15 +64,16 @@ export class LeaseHolder {
       name: 'heartbeat',
       clock: options.clock,
       log: options.log,
-      turn: () => this.beat(),
-      afterErrorMs: options.heartbeatMs,
+      turn: () => this.turn(),
+      // Another try long before the lease runs out.
+      afterErrorMs: options.heartbeatMs / 4,
     })
   }
 
   /** Joins, takes partitions, and goes on beating. @throws CerebelumError DATABASE_UNAVAILABLE */
   async start(): Promise<void> {
     await this.join()
-    await this.balance()
+    await this.look()
     this.loop.start()
   }
 
@@ -75,7 +90,14 @@ export class LeaseHolder {
     return this.options.clock.monotonicMs() < this.trustedUntilMs
   }
 
-  private async beat(): Promise<number> {
+  private async turn(): Promise<number> {
+    const { clock } = this.options
+    if (clock.monotonicMs() >= this.beatDueMs) await this.beat()
+    if (clock.monotonicMs() >= this.lookDueMs) await this.look()
+    return Math.max(0, Math.min(this.beatDueMs, this.lookDueMs) - clock.monotonicMs())
+  }
+
+  private async beat(): Promise<void> {
     const { store, clock, leaseMs, heartbeatMs, load, log } = this.options
     const begunMs = clock.monotonicMs()
     const isHeld = this.trustedUntilMs > 0 && (await store.renewLease(this.nodeId, leaseMs, load()))
@@ -83,27 +105,65 @@ export class LeaseHolder {
       // However late: as long as the row stands, nobody took anything from this node, and while it was not trusted it
       // began nothing. A database that was away for a while costs no node its work.
       this.trustedUntilMs = begunMs + leaseMs * (1 - MARGIN)
+      this.noteRenewal()
     } else {
       log.warn({ nodeId: this.nodeId }, 'the lease of this node ran out; it joins as a new node')
       await this.rejoin()
+      this.lookDueMs = 0
     }
-    const dead = this.mayReap() ? await store.reapLeases(GRACE_MS) : []
-    if (dead.length > 0) log.warn({ dead }, 'nodes died; their executions were handed on')
-    await this.balance()
-    if (dead.length > 0) this.options.onWork()
-    return Math.max(0, heartbeatMs - (clock.monotonicMs() - begunMs))
+    this.beatDueMs = begunMs + heartbeatMs
+  }
+
+  /** Looks at the others: buries the dead, keeps the balance, and says when the next look is due. */
+  private async look(): Promise<void> {
+    const { store, clock, log, onWork } = this.options
+    const begunMs = clock.monotonicMs()
+    const cluster = await store.readCluster()
+    this.leases = cluster.leases
+    const nextMs = this.msUntilExpired(cluster)
+    const isOrphansDue = begunMs >= this.orphansDueMs
+    let dead: string[] = []
+    if ((nextMs <= 0 || isOrphansDue) && this.mayReap()) {
+      dead = await store.reapLeases(GRACE_MS)
+      // Not all nodes at once, again and again.
+      this.orphansDueMs = begunMs + ORPHANS_MS * (1 + randomFraction())
+    }
+    if (dead.length > 0) {
+      log.warn({ dead }, 'nodes died; their executions were handed on')
+      const gone = new Set(dead)
+      this.leases = this.leases.filter((lease) => !gone.has(lease.nodeId))
+    }
+    const isShort = await this.balance(dead.length > 0 ? null : cluster.partitionsEpoch)
+    if (dead.length > 0) onWork()
+    // What is overdue and could not be buried now is looked at with the next heartbeat.
+    const waitMs = nextMs > 0 ? Math.min(nextMs, LOOK_MS) : this.options.heartbeatMs
+    this.lookDueMs = begunMs + (isShort ? Math.min(waitMs, LOOK_SHORT_MS) : waitMs)
+  }
+
+  /** Until the next of the others may be buried if it is not renewed; by the database's clock alone. */
+  private msUntilExpired({ leases, at }: Cluster): number {
+    if (at === null) return Infinity
+    return leases
+      .filter((lease) => lease.nodeId !== this.nodeId)
+      .reduce(
+        (next, lease) => Math.min(next, lease.expiresAt.getTime() + GRACE_MS - at.getTime() + 1),
+        Infinity,
+      )
   }
 
   /**
    * Nobody is declared dead while nobody could renew: a node that could not do so itself for as long as a lease gives
-   * the others time to come back too. Called once per beat, after its own renewal.
+   * the others time to come back too.
    */
   private mayReap(): boolean {
+    return this.options.clock.monotonicMs() >= this.reapFromMs
+  }
+
+  private noteRenewal(): void {
     const nowMs = this.options.clock.monotonicMs()
     const { leaseMs } = this.options
     if (nowMs - this.renewedMs > leaseMs) this.reapFromMs = nowMs + 2 * leaseMs
     this.renewedMs = nowMs
-    return nowMs >= this.reapFromMs
   }
 
   private async rejoin(): Promise<void> {
@@ -125,10 +185,18 @@ export class LeaseHolder {
     this.renewedMs = clock.monotonicMs()
   }
 
-  private async balance(): Promise<void> {
+  /**
+   * Takes and gives partitions; whether this node has less than its share.
+   * @param epoch of the partitions as just seen; null: they have changed for sure
+   */
+  private async balance(epoch: string | null): Promise<boolean> {
     const { store, region } = this.options
-    this.leases = await store.readLeases()
-    const rows = await store.readPartitions()
+    if (epoch === null || epoch !== this.partitionsEpoch) {
+      this.rows = await store.readPartitions()
+      // Read after the epoch was: what changed in between is read again next time.
+      this.partitionsEpoch = epoch
+    }
+    const { rows } = this
     const moves = planMoves({ nodeId: this.nodeId, region }, this.leases, rows)
     if (moves.give.length > 0) await store.givePartitions(this.nodeId, moves.give)
     const taken = moves.take.length > 0 ? await store.takePartitions(this.nodeId, moves.take) : []
@@ -144,5 +212,6 @@ export class LeaseHolder {
       .filter((row) => (row.owner === this.nodeId && !given.has(row.partition)) || owned.has(row.partition))
       .map(({ region: home, partition }) => ({ region: home, partition }))
     if (taken.length > 0) this.options.onWork()
+    return moves.short > 0 || taken.length < moves.take.length
   }
 }

@@ -29,7 +29,7 @@ export interface EngineOptions {
   readonly lanes?: number
   /** Default 1,500 ms; at least three heartbeats. */
   readonly leaseMs?: number
-  /** Default 400 ms. */
+  /** Default 500 ms. */
   readonly heartbeatMs?: number
   /** Suspended executions kept in memory; default 10,000 and 256 MiB. 0 executions: none. */
   readonly cache?: { readonly executionsMax?: number; readonly bytesMax?: number }
@@ -141,7 +141,7 @@ function check(options: Omit<EngineOptions, 'database'>): {
   drainMs: number
 } {
   const leaseMs = options.leaseMs ?? 1_500
-  const heartbeatMs = options.heartbeatMs ?? 400
+  const heartbeatMs = options.heartbeatMs ?? 500
   if (leaseMs < heartbeatMs * 3) {
     throw new CerebelumError(
       'SETTINGS',

@@ -13,7 +13,7 @@ import { readHistories } from './events.js'
 import { readExecutions } from './executions.js'
 import { asStoreError, failureCode } from './failures.js'
 import { commitLane } from './lane.js'
-import { insertLease, readLeases, renewLease } from './leases.js'
+import { insertLease, readCluster, renewLease } from './leases.js'
 import { listExecutions } from './lists.js'
 import { givePartitions, readPartitions, takePartitions } from './partitions.js'
 import { createPool } from './pool.js'
@@ -167,7 +167,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     insertLease: (lease) => retried('insertLease', () => insertLease(pulse, lease)),
     renewLease: (nodeId, leaseMs, load) =>
       retried('renewLease', () => renewLease(pulse, { nodeId, leaseMs, load })),
-    readLeases: () => retried('readLeases', () => readLeases(pulse)),
+    readCluster: () => retried('readCluster', () => readCluster(pulse)),
     removeLease: (nodeId) => removeLease(pulse, policy, nodeId),
     reapLeases: (graceMs) => reapLeases(pulse, policy, graceMs),
     async readPartitions() {

@@ -37,11 +37,12 @@ export async function givePartitions(
   partitions: readonly number[],
 ): Promise<void> {
   await sql`
-    update ${tables.partitions} set owner = null
+    update ${tables.partitions} set owner = null, epoch = epoch + 1
     where id = any(${plainArray(partitions)}::int2[]) and owner = ${nodeId}::text`
 }
 
 /** Everything a node owned is nobody's. Reads all partitions, writes those of the node. */
 export async function freePartitions({ sql, tables }: Database, nodeId: string): Promise<void> {
-  await sql`update ${tables.partitions} set owner = null where owner = ${nodeId}::text`
+  await sql`
+    update ${tables.partitions} set owner = null, epoch = epoch + 1 where owner = ${nodeId}::text`
 }

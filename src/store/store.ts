@@ -170,6 +170,15 @@ export interface LeaseRow {
   readonly expired: boolean
 }
 
+/** What a node sees of the others. */
+export interface Cluster {
+  readonly leases: readonly LeaseRow[]
+  /** The database's time of this reading; null without any lease. */
+  readonly at: Date | null
+  /** Changes whenever a partition changes hands; null without any lease. */
+  readonly partitionsEpoch: string | null
+}
+
 export interface PartitionRow {
   readonly partition: number
   readonly region: string
@@ -278,7 +287,7 @@ export interface Store {
   }): Promise<void>
   /** Renews; false when the row is gone (expired and deleted by another): the node must rejoin as new. */
   renewLease(nodeId: string, leaseMs: number, load: Readonly<Record<string, number>>): Promise<boolean>
-  readLeases(): Promise<LeaseRow[]>
+  readCluster(): Promise<Cluster>
   /** Deletes the lease and hands everything of the node back: doorbells ring, partitions are nobody's. */
   removeLease(nodeId: string): Promise<void>
   /** Deletes leases that ran out at least `graceMs` ago and rings what they had claimed (attempts + 1), in bounded
