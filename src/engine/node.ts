@@ -232,8 +232,8 @@ export class Node implements RunHost, Host {
     return this.databaseClock.now()
   }
 
-  timerWritten(dueAt: Date): void {
-    this.timers.noteDue(dueAt)
+  timerWritten(dueAt: Date, key: ExecutionKey): void {
+    this.timers.noteDue(dueAt, key)
   }
 
   released(run: Run, rung: boolean): void {

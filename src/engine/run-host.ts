@@ -1,6 +1,6 @@
 // What a live run needs of its node: a narrow port, so that a run knows no loops and no leases.
 
-import type { ExecutionStatus } from '../core/execution.js'
+import type { ExecutionKey, ExecutionStatus } from '../core/execution.js'
 import type { Limits } from '../core/limits.js'
 import type { Clock, Logger } from '../core/ports.js'
 import type { Commit, CommitOutcome, StartOutcome, StartRow, Store } from '../store/store.js'
@@ -26,7 +26,7 @@ export interface RunHost {
   /** The database's time, never later than the true one; undefined while it is not known. */
   databaseTime(): Date | undefined
   /** A timer of a live or suspended run was written. */
-  timerWritten(dueAt: Date): void
+  timerWritten(dueAt: Date, key: ExecutionKey): void
   /** The claim was given up; `rung`: the doorbell is set. */
   released(run: Run, rung: boolean): void
   closed(run: Run, status: ExecutionStatus, payload: string | undefined): void

@@ -599,7 +599,7 @@ export class Run {
       if (index < seen) continue
       const command = event.seq === undefined ? undefined : this.instance.pending.get(event.seq)?.command
       if (event.dueAt !== undefined) {
-        this.host.timerWritten(event.dueAt)
+        this.host.timerWritten(event.dueAt, this.key)
         if (command?.kind === 'sleep') this.setTimer('sleep', command, event.dueAt)
         else if (command?.kind === 'signal' && this.signalWaits.has(command.seq))
           this.setTimer('signal', command, event.dueAt)

@@ -164,6 +164,8 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
       return { taken, nextInMs }
     },
 
+    nextTimer: (partitions) => retried('nextTimer', () => readNextTimer(database, partitions)),
+
     insertLease: (lease) => retried('insertLease', () => insertLease(pulse, lease)),
     renewLease: (nodeId, leaseMs, load) =>
       retried('renewLease', () => renewLease(pulse, { nodeId, leaseMs, load })),

@@ -275,6 +275,9 @@ export interface Store {
     limit: number,
   ): Promise<{ readonly taken: number; readonly nextInMs: number | null }>
 
+  /** When the next timer of these partitions is due, in ms from now by the database's clock; null: there is none. */
+  nextTimer(partitions: readonly { region: string; partition: number }[]): Promise<number | null>
+
   // ---- coordination
   insertLease(lease: {
     readonly nodeId: string

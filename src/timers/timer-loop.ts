@@ -1,27 +1,42 @@
-// Takes due timers of the owned partitions in batches and rings doorbells. A timer row never decides anything: the run
-// that it wakes judges by its history what is due. It sleeps until the next timer that it knows of, at most a poll.
+// Takes due timers in batches and rings doorbells: those of the partitions owned, and those that this node's own runs
+// wrote in partitions of others, whose owners would only learn of them by a poll. A timer row never decides anything: the
+// run that it wakes judges by its history what is due. The loop sleeps until the next timer that it knows of, at most a
+// poll; an idle poll is one statement that takes nothing.
 
 import { Loop } from '../core/loop.js'
 import type { Clock, Logger } from '../core/ports.js'
 import type { Store } from '../store/store.js'
 
+export interface TimerHome {
+  readonly region: string
+  readonly partition: number
+}
+
 export interface TimerLoopOptions {
-  readonly store: Store
+  readonly store: Pick<Store, 'nextTimer' | 'fireTimers'>
   readonly clock: Clock
   readonly log: Logger
-  readonly partitions: () => readonly { readonly region: string; readonly partition: number }[]
+  readonly partitions: () => readonly TimerHome[]
   readonly onRung: () => void
 }
 
 const BATCH_MAX = 1_000
-const POLL_MS = 500
-/** Timers that are due within this span are taken together: a poll per timer would cost more than it is early. */
+/** How long a timer may lie that a node wrote which is gone. */
+const POLL_MS = 1_000
+/** Timers that are due within this span are taken together: a statement per timer would cost more than it is early. */
 const GATHER_MS = 5
+
+interface Foreign {
+  readonly home: TimerHome
+  dueMs: number
+}
 
 export class TimerLoop {
   private readonly options: TimerLoopOptions
   private readonly loop: Loop
   private nextDueMs = Infinity
+  /** Partitions of others with timers of our runs: at most as many as there are partitions. */
+  private readonly foreign = new Map<number, Foreign>()
   /** Database time minus local time; only to guess when to look, never to decide what is due. */
   private offsetMs = 0
   private polledMs = -Infinity
@@ -40,11 +55,15 @@ export class TimerLoop {
     return this.loop.stop()
   }
 
-  /** A timer was written: look no later than when it is due. */
-  noteDue(dueAt: Date): void {
-    const due = dueAt.getTime()
-    if (due >= this.nextDueMs) return
-    this.nextDueMs = due
+  /** A timer was written by a run of this node: look no later than when it is due. */
+  noteDue(dueAt: Date, { region, partition }: TimerHome): void {
+    const dueMs = dueAt.getTime()
+    const known = this.foreign.get(partition)
+    // Owned or not is judged when it is due: partitions move.
+    if (known === undefined) this.foreign.set(partition, { home: { region, partition }, dueMs })
+    else if (dueMs < known.dueMs) known.dueMs = dueMs
+    if (dueMs >= this.nextDueMs) return
+    this.nextDueMs = dueMs
     if (this.untilDueMs() < POLL_MS) this.loop.poke()
   }
 
@@ -54,16 +73,56 @@ export class TimerLoop {
   }
 
   private async turn(): Promise<number> {
-    const waitMs = Math.min(this.untilDueMs(), this.polledMs + POLL_MS - this.options.clock.monotonicMs())
-    if (waitMs > 0) return waitMs
-    const partitions = this.options.partitions()
+    const { store, clock, onRung } = this.options
+    const isDue = this.untilDueMs() <= 0
+    const untilPollMs = this.polledMs + POLL_MS - clock.monotonicMs()
+    if (!isDue && untilPollMs > 0) return Math.min(this.untilDueMs(), untilPollMs)
+    const owned = this.options.partitions()
+    const foreign = this.takeForeign(new Set(owned.map(({ partition }) => partition)))
     this.nextDueMs = Infinity
-    this.polledMs = this.options.clock.monotonicMs()
-    if (partitions.length === 0) return POLL_MS
-    const { taken, nextInMs } = await this.options.store.fireTimers(partitions, BATCH_MAX)
-    if (taken > 0) this.options.onRung()
-    if (nextInMs !== null) this.nextDueMs = Math.min(this.nextDueMs, this.databaseMs() + nextInMs)
-    return taken === BATCH_MAX ? 0 : Math.min(POLL_MS, Math.max(0, this.untilDueMs()))
+    this.polledMs = clock.monotonicMs()
+    const homes = [...owned, ...foreign]
+    if (homes.length === 0) return POLL_MS
+    const nextInMs = isDue ? 0 : await store.nextTimer(homes)
+    if (nextInMs === null || nextInMs > 0) return this.sleep(nextInMs, foreign)
+    const fired = await store.fireTimers(homes, BATCH_MAX)
+    if (fired.taken > 0) onRung()
+    if (fired.taken === BATCH_MAX) {
+      this.keep(foreign, this.databaseMs())
+      return 0
+    }
+    return this.sleep(fired.nextInMs, foreign)
+  }
+
+  private sleep(nextInMs: number | null, foreign: readonly TimerHome[]): number {
+    if (nextInMs !== null) {
+      const dueMs = this.databaseMs() + nextInMs
+      this.nextDueMs = Math.min(this.nextDueMs, dueMs)
+      this.keep(foreign, dueMs)
+    }
+    return Math.min(POLL_MS, Math.max(0, this.untilDueMs()))
+  }
+
+  /** Partitions of others whose noted timers are due, and forgets those that have become our own. */
+  private takeForeign(owned: ReadonlySet<number>): TimerHome[] {
+    const taken: TimerHome[] = []
+    const nowMs = this.databaseMs()
+    for (const [partition, { home, dueMs }] of this.foreign) {
+      const isOwned = owned.has(partition)
+      if (!isOwned && dueMs > nowMs + GATHER_MS) continue
+      this.foreign.delete(partition)
+      if (!isOwned) taken.push(home)
+    }
+    return taken
+  }
+
+  /** There may be more in them: they are looked at again with the next that is known to be due. */
+  private keep(homes: readonly TimerHome[], dueMs: number): void {
+    for (const home of homes) {
+      const known = this.foreign.get(home.partition)
+      if (known === undefined) this.foreign.set(home.partition, { home, dueMs })
+      else known.dueMs = Math.min(known.dueMs, dueMs)
+    }
   }
 
   private untilDueMs(): number {
