@@ -10,6 +10,8 @@ export interface Failure {
   readonly code?: string
   readonly details?: Readonly<Record<string, unknown>>
   readonly cause?: Failure
+  /** Of an AggregateError. */
+  readonly errors?: readonly Failure[]
   readonly retryable?: false
   readonly step?: string
   readonly attempt?: number
@@ -17,6 +19,7 @@ export interface Failure {
 
 const STACK_CHARACTERS_MAX = 4_000
 const MESSAGE_CHARACTERS_MAX = 10_000
+/** Causes in a row, and errors of an AggregateError. */
 const CAUSES_MAX = 10
 /** Own data of an error: enough to tell what happened, never a way around the limit of payloads. */
 const DETAILS_MAX = 50
@@ -41,37 +44,64 @@ export class CanceledError extends Error {
   }
 }
 
+/** Of anything that can be thrown. Telling about it must not fail, whatever its getters or traps do. */
 export function toFailure(
   error: unknown,
   where: { step?: string; attempt?: number } = {},
   depth = 0,
 ): Failure {
+  try {
+    return tell(error, where, depth)
+  } catch {
+    return { type: 'Thrown', message: 'something that cannot be read', ...where }
+  }
+}
+
+function tell(error: unknown, where: { step?: string; attempt?: number }, depth: number): Failure {
   if (!(error instanceof Error)) {
     return { type: 'Thrown', message: textOf(error).slice(0, MESSAGE_CHARACTERS_MAX), ...where }
   }
-  const details = scalars(error instanceof CerebelumError ? error.details : ownData(error))
-  const code =
-    'code' in error && typeof error.code === 'string' ? error.code.slice(0, TYPE_CHARACTERS_MAX) : undefined
+  const read = reader(error)
+  const code = read('code')
+  const stack = read('stack')
+  const cause = depth >= CAUSES_MAX ? undefined : read('cause')
+  const errors = depth >= CAUSES_MAX || !(error instanceof AggregateError) ? undefined : read('errors')
+  const details = scalars(error instanceof CerebelumError ? error.details : ownData(error, read))
   return {
-    type: textOf(error.name || error.constructor.name).slice(0, TYPE_CHARACTERS_MAX),
-    message: textOf(error.message).slice(0, MESSAGE_CHARACTERS_MAX),
-    ...(error.stack === undefined ? {} : { stack: textOf(error.stack).slice(0, STACK_CHARACTERS_MAX) }),
-    ...(code === undefined ? {} : { code }),
+    type: textOf(read('name') || error.constructor.name).slice(0, TYPE_CHARACTERS_MAX),
+    message: textOf(read('message')).slice(0, MESSAGE_CHARACTERS_MAX),
+    ...(stack === undefined ? {} : { stack: textOf(stack).slice(0, STACK_CHARACTERS_MAX) }),
+    ...(typeof code === 'string' ? { code: code.slice(0, TYPE_CHARACTERS_MAX) } : {}),
     ...(Object.keys(details).length === 0 ? {} : { details }),
-    ...(error.cause === undefined || depth >= CAUSES_MAX
-      ? {}
-      : { cause: toFailure(error.cause, {}, depth + 1) }),
-    ...('retryable' in error && error.retryable === false ? { retryable: false as const } : {}),
-    ...(where.step === undefined ? originOf(error) : {}),
+    ...(cause === undefined ? {} : { cause: toFailure(cause, {}, depth + 1) }),
+    ...(Array.isArray(errors)
+      ? { errors: errors.slice(0, CAUSES_MAX).map((one: unknown) => toFailure(one, {}, depth + 1)) }
+      : {}),
+    ...(read('retryable') === false ? { retryable: false as const } : {}),
+    ...(where.step === undefined ? originOf(read) : {}),
     ...where,
   }
 }
 
+type Reader = (key: string) => unknown
+
+/** Reads a property, or undefined where its getter throws. */
+function reader(error: Error): Reader {
+  return (key) => {
+    try {
+      return Reflect.get(error, key)
+    } catch {
+      return undefined
+    }
+  }
+}
+
 /** The step and attempt that an error came from, when it has passed through a history already. */
-function originOf(error: Error): { step?: string; attempt?: number } {
-  if (!('step' in error) || typeof error.step !== 'string') return {}
-  const attempt = 'attempt' in error && typeof error.attempt === 'number' ? { attempt: error.attempt } : {}
-  return { step: error.step, ...attempt }
+function originOf(read: Reader): { step?: string; attempt?: number } {
+  const step = read('step')
+  const attempt = read('attempt')
+  if (typeof step !== 'string') return {}
+  return { step, ...(typeof attempt === 'number' ? { attempt } : {}) }
 }
 
 const BUILT_IN = { Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError } as const
@@ -96,6 +126,12 @@ function make(failure: Failure, options: { cause: Error } | undefined): Error {
     const code: ErrorCode = known ?? 'INTERNAL'
     return new CerebelumError(code, failure.message, { ...failure.details, ...options })
   }
+  if (failure.type === 'AggregateError' && failure.errors !== undefined) {
+    return Object.assign(
+      new AggregateError(failure.errors.map(fromFailure), failure.message, options),
+      failure.details,
+    )
+  }
   const found = Object.entries(BUILT_IN).find(([name]) => name === failure.type)
   const error = new (found?.[1] ?? Error)(failure.message, options)
   if (failure.details !== undefined) Object.assign(error, failure.details)
@@ -117,17 +153,20 @@ export function isFailure(value: unknown): value is Failure {
   )
 }
 
-function ownData(error: Error): Readonly<Record<string, unknown>> {
-  const told: ReadonlySet<string> = new Set([
-    'name',
-    'code',
-    'details',
-    'retryable',
-    'cause',
-    'step',
-    'attempt',
-  ])
-  return Object.fromEntries(Object.entries(error).filter(([key]) => !told.has(key)))
+const TOLD: ReadonlySet<string> = new Set([
+  'name',
+  'code',
+  'details',
+  'retryable',
+  'cause',
+  'errors',
+  'step',
+  'attempt',
+])
+
+function ownData(error: Error, read: Reader): Readonly<Record<string, unknown>> {
+  const keys = Object.keys(error).filter((key) => !TOLD.has(key))
+  return Object.fromEntries(keys.map((key) => [key, read(key)]))
 }
 
 function scalars(record: Readonly<Record<string, unknown>>): Record<string, unknown> {

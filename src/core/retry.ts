@@ -40,6 +40,8 @@ export const DEFAULT_RETRY: ResolvedRetryPolicy = {
   nonRetryable: [],
 }
 
+const BACKOFFS: ReadonlySet<string> = new Set(['exponential', 'linear', 'constant'])
+
 /** @throws CerebelumError INVALID_ARGUMENT | INVALID_DURATION */
 export function resolveRetry(policy: RetryPolicy | false | undefined, step: string): ResolvedRetryPolicy {
   if (policy === undefined) return DEFAULT_RETRY
@@ -47,6 +49,16 @@ export function resolveRetry(policy: RetryPolicy | false | undefined, step: stri
   const attempts = policy.attempts ?? DEFAULT_RETRY.attempts
   const factor = policy.factor ?? DEFAULT_RETRY.factor
   const jitter = policy.jitter ?? DEFAULT_RETRY.jitter
+  const backoff = policy.backoff ?? DEFAULT_RETRY.backoff
+  const nonRetryable = policy.nonRetryable ?? DEFAULT_RETRY.nonRetryable
+  if (!BACKOFFS.has(backoff) || !Array.isArray(nonRetryable)) {
+    throw new CerebelumError(
+      'INVALID_ARGUMENT',
+      `The retry policy of step "${step}" has backoff ${JSON.stringify(backoff)} and nonRetryable ${typeof nonRetryable}. ` +
+        'Backoff is one of exponential, linear and constant; nonRetryable a list of names and codes.',
+      { step },
+    )
+  }
   if (
     !(attempts >= 1) ||
     (attempts !== Infinity && !Number.isInteger(attempts)) ||
@@ -66,18 +78,19 @@ export function resolveRetry(policy: RetryPolicy | false | undefined, step: stri
       policy.initial === undefined
         ? DEFAULT_RETRY.initialMs
         : durationMs(policy.initial, 'initial retry wait'),
-    backoff: policy.backoff ?? DEFAULT_RETRY.backoff,
+    backoff,
     factor,
     capMs: policy.cap === undefined ? DEFAULT_RETRY.capMs : durationMs(policy.cap, 'cap of the retry wait'),
     jitter,
-    nonRetryable: policy.nonRetryable ?? [],
+    nonRetryable,
   }
 }
 
 /** Wait after the failed attempt number `attempt` (from 1); `chance` in [0, 1). */
 export function retryWaitMs(policy: ResolvedRetryPolicy, attempt: number, chance: number): number {
   const grown = {
-    exponential: () => policy.initialMs * policy.factor ** (attempt - 1),
+    // Bounded, or the growth becomes infinite, and with a wait of 0 not even a number.
+    exponential: () => policy.initialMs * Math.min(policy.factor ** (attempt - 1), Number.MAX_SAFE_INTEGER),
     linear: () => policy.initialMs * attempt,
     constant: () => policy.initialMs,
   }[policy.backoff]()
@@ -86,10 +99,19 @@ export function retryWaitMs(policy: ResolvedRetryPolicy, attempt: number, chance
 }
 
 export function isRetryable(policy: ResolvedRetryPolicy, error: unknown): boolean {
-  if (typeof error !== 'object' || error === null) return true
-  if ('retryable' in error && error.retryable === false) return false
+  try {
+    return !isFinal(policy, error)
+  } catch {
+    // An error that cannot be asked says nothing against trying again.
+    return true
+  }
+}
+
+function isFinal(policy: ResolvedRetryPolicy, error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false
+  if ('retryable' in error && error.retryable === false) return true
   const names = policy.nonRetryable
-  if (names.length === 0) return true
-  if ('name' in error && typeof error.name === 'string' && names.includes(error.name)) return false
-  return !('code' in error && typeof error.code === 'string' && names.includes(error.code))
+  if (names.length === 0) return false
+  if ('name' in error && typeof error.name === 'string' && names.includes(error.name)) return true
+  return 'code' in error && typeof error.code === 'string' && names.includes(error.code)
 }

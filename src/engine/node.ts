@@ -26,6 +26,7 @@ import { askInstance } from './messages.js'
 import { Run, type Waking } from './run.js'
 import type { RunHost } from './run-host.js'
 import { Slots } from './slots.js'
+import { holdStrayRejections } from './stray-rejections.js'
 
 export interface NodeOptions {
   readonly store: Store
@@ -89,6 +90,7 @@ export class Node implements RunHost, Host {
   private registered: ReadonlySet<string> = new Set()
   private idlePollMs = POLL_MIN_MS
   private reserved = 0
+  private releaseRejections: (() => void) | undefined
   private helpedMs = -Infinity
 
   constructor(options: NodeOptions) {
@@ -170,6 +172,7 @@ export class Node implements RunHost, Host {
       this.registry.all.map(({ name, version }) => ({ workflow: name, version })),
     )
     await this.leases.start()
+    this.releaseRejections = holdStrayRejections(this.log)
     this.claims.start()
     this.timers.start()
     this.upkeep.start()
@@ -185,6 +188,7 @@ export class Node implements RunHost, Host {
       await new Promise<void>((resolve) => this.clock.after(5, resolve))
     }
     this.dropAll()
+    this.releaseRejections?.()
     await this.commitLanes.idle()
     try {
       await this.leases.stop()

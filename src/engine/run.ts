@@ -20,9 +20,10 @@ import { beginClose, failTooLong } from './closing.js'
 import { Mailbox } from './mailbox.js'
 import { awaitSignal, matchMessages, matchRequests, matchTermination } from './messages.js'
 import type { RunHost } from './run-host.js'
-import { beginStep, beginTransaction, retryDue, stopUnwanted } from './steps.js'
+import { beginStep, retryDue, stopUnwanted } from './steps.js'
 import type { Attempt } from './step-attempt.js'
 import { Slots } from './slots.js'
+import { beginTransaction } from './transactions.js'
 
 export interface RunInit {
   readonly key: ExecutionKey
@@ -95,6 +96,8 @@ export class Run {
   /** A request to cancel is being recorded; the code has not heard of it yet. */
   isCanceling = false
   isClosing = false
+  /** Steps were kept from beginning: they are lost to this copy of the run, and begun by the next one. */
+  isHeldBack = false
   bytes = BASE_BYTES
 
   // The next append.
@@ -112,6 +115,9 @@ export class Run {
   /** Outcomes are being given to the code: what it asks for meanwhile is begun when it has come to rest. */
   private isDelivering = false
   private isPumping = false
+  /** A time of the database, and ours when it was seen. */
+  private clockDatabaseMs = 0
+  private clockMonotonicMs = 0
   /** The latest time of the database that a doorbell brought: timers up to it have rung and will not ring again. */
   private seenAtMs = 0
   private mustLookAtTimers = false
@@ -162,6 +168,7 @@ export class Run {
     if (this.state !== 'live') return
     this.mailbox.add(messages, inbox)
     this.seenAtMs = Math.max(this.seenAtMs, at.getTime())
+    this.setClock(at)
     this.mustLookAtTimers = true
     this.pump()
   }
@@ -260,6 +267,16 @@ export class Run {
   encodeFailure(error: unknown, where: { step?: string; attempt?: number } = {}): string {
     const failure = toFailure(error, where)
     return encode(failure, 'failure', Infinity) ?? 'null'
+  }
+
+  /** The database's time now, as far as this node can tell. */
+  databaseMs(): number {
+    return this.clockDatabaseMs + this.host.clock.monotonicMs() - this.clockMonotonicMs
+  }
+
+  private setClock(at: Date): void {
+    this.clockDatabaseMs = at.getTime()
+    this.clockMonotonicMs = this.host.clock.monotonicMs()
   }
 
   eventsOfRun(): number {
@@ -455,7 +472,7 @@ export class Run {
 
   /** Something that the code asked for, maybe without awaiting it, may not begin here: it is not the end yet. */
   private isHeldUp(): boolean {
-    return (this.host.isDraining || this.isPausing) && this.instance.hasFresh
+    return this.isHeldBack || ((this.host.isDraining || this.isPausing) && this.instance.hasFresh)
   }
 
   private exceededLimit(): 'historyEventsMax' | 'historyBytesMax' | undefined {
@@ -591,6 +608,7 @@ export class Run {
 
   private async deliver(events: readonly NewEvent[], at: Date): Promise<void> {
     this.isDelivering = true
+    this.setClock(at)
     const seen = this.ahead
     this.ahead = 0
     for (const [index, written] of events.entries()) {
@@ -648,7 +666,7 @@ export class Run {
     this.transition = undefined
     this.isClosing = false
     this.isCommitting = false
-    this.state = this.isBlocked ? 'dropped' : 'suspended'
+    this.state = this.isBlocked || this.isHeldBack ? 'dropped' : 'suspended'
     this.host.released(this, rung)
   }
 

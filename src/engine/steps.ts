@@ -1,29 +1,32 @@
 // Steps of a run: attempts, waits between them, and what is recorded of them. Short waits stay in memory, longer ones
 // become timers, so that a crash or a deploy in between costs nothing.
 
+import { decode } from '../core/codec.js'
 import { durationMs } from '../core/duration.js'
 import { CerebelumError } from '../core/errors.js'
 import type { NewEvent } from '../core/event.js'
-import { CanceledError } from '../core/failure.js'
+import { CanceledError, fromFailure } from '../core/failure.js'
 import { randomFraction } from '../core/ports.js'
 import { isRetryable, resolveRetry, retryWaitMs } from '../core/retry.js'
-import type { Command, StepCommand, TransactionCommand } from '../workflow/command.js'
+import type { Command, StepCommand } from '../workflow/command.js'
 import type { Run } from './run.js'
 import { Attempt, type AttemptResult } from './step-attempt.js'
 
 /** Waits up to this long are spent in memory; a timer row costs more than they are worth. */
 const MEMORY_WAIT_MS = 1_000
 
+/** What `events.attempt` holds; a step that is tried more often goes on, counted as this. */
+const ATTEMPT_RECORDED_MAX = 32_767
+
 interface Progress {
   readonly attempt: number
-  /** Monotonic time at which the first attempt began, moved back by what earlier processes spent. */
-  readonly begunMs: number
   /** Encoded. */
   readonly lastHeartbeat: string | undefined
+  /** How the attempt before ended, as long as no event says so. */
+  readonly failure?: string
 }
 
 interface RetryDetail {
-  readonly elapsedMs: number
   readonly heartbeat?: string
 }
 
@@ -31,11 +34,7 @@ export function beginStep(run: Run, command: StepCommand): void {
   const { intent } = command
   if (run.forgone.has(command.seq)) return
   if (intent === undefined) {
-    return runAttempt(run, command, {
-      attempt: 1,
-      begunMs: run.host.clock.monotonicMs(),
-      lastHeartbeat: undefined,
-    })
+    return runAttempt(run, command, { attempt: 1, lastHeartbeat: undefined })
   }
   run.setTimer('retry', command, intent.dueAt)
 }
@@ -43,23 +42,31 @@ export function beginStep(run: Run, command: StepCommand): void {
 /** The wait of a recorded retry is over. */
 export function retryDue(run: Run, command: Command): void {
   if (command.kind !== 'step') return
-  const detail = readDetail(command.intent?.detail)
   runAttempt(run, command, {
     attempt: (command.intent?.attempt ?? 0) + 1,
-    begunMs: run.host.clock.monotonicMs() - detail.elapsedMs,
-    lastHeartbeat: detail.heartbeat,
+    lastHeartbeat: readDetail(command.intent?.detail).heartbeat,
   })
 }
 
 function runAttempt(run: Run, command: StepCommand, progress: Progress): void {
   run.attempts.set(command.seq, undefined)
-  run.stepSlots.acquire(() => run.host.stepSlots.acquire(() => begin(run, command, progress)))
+  acquireSlots(run, () => begin(run, command, progress))
+}
+
+/** A slot of the execution and one of the node. */
+export function acquireSlots(run: Run, begin: () => void): void {
+  run.stepSlots.acquire(() => run.host.stepSlots.acquire(begin))
+}
+
+export function releaseSlots(run: Run): void {
+  run.stepSlots.release()
+  run.host.stepSlots.release()
 }
 
 function begin(run: Run, command: StepCommand, progress: Progress): void {
   const isLive = run.state === 'live' && !run.isClosing
   if (!isLive || !run.host.isTrusted()) {
-    release(run)
+    releaseSlots(run)
     if (isLive) run.drop('lost')
     return
   }
@@ -67,9 +74,18 @@ function begin(run: Run, command: StepCommand, progress: Progress): void {
   const isOwed = run.instance.isOwed(seq)
   // Canceled while it waited for its turn.
   if (run.forgone.has(seq) || (!isOwed && !run.instance.pending.has(seq))) {
-    release(run)
+    releaseSlots(run)
     run.attempts.delete(seq)
     return run.pump()
+  }
+  if (run.host.isDraining || run.isPausing) {
+    releaseSlots(run)
+    return holdBack(run, command, progress)
+  }
+  const leftMs = remainingMs(run, command)
+  if (leftMs !== undefined && leftMs <= 0) {
+    releaseSlots(run)
+    return failLate(run, command, progress)
   }
   const attempt = new Attempt({
     command,
@@ -77,16 +93,42 @@ function begin(run: Run, command: StepCommand, progress: Progress): void {
     run: run.run,
     attempt: progress.attempt,
     lastHeartbeat: progress.lastHeartbeat,
-    remainingMs: remainingMs(run, command, progress),
+    remainingMs: leftMs,
     payloadBytesMax: run.host.limits.payloadBytesMax,
     clock: run.host.clock,
-    ended: () => release(run),
+    ended: () => releaseSlots(run),
     settled: (result) => ended(run, command, progress, attempt, result),
   })
   run.attempts.set(seq, attempt)
   // Begun before a crash: how it ended has to be known, but it need not succeed any more.
   if (isOwed) attempt.abort(unwanted(run))
   attempt.begin()
+}
+
+/** Nothing begins here any more: it is begun by the next claim, which must not take this copy of the run. */
+function holdBack(run: Run, command: StepCommand, progress: Progress): void {
+  const { seq } = command
+  run.attempts.delete(seq)
+  run.isHeldBack = true
+  if (progress.failure !== undefined)
+    run.append(retrying(command, { ...progress, failure: progress.failure }, 0))
+  run.pump()
+}
+
+/** Its total time was over before this attempt could begin: in a queue, in a wait, or while no node ran it. */
+function failLate(run: Run, command: StepCommand, progress: Progress): void {
+  const last = progress.failure ?? command.intent?.payload
+  const error = new CerebelumError(
+    'STEP_TIMEOUT',
+    `Step "${command.name}" of execution "${run.executionId}" exceeded its total time-out of ${String(command.options.totalTimeout)} ` +
+      `before attempt ${progress.attempt} began. Allow more time, or look for what kept it waiting.`,
+    {
+      executionId: run.executionId,
+      step: command.name,
+      ...(last === undefined ? {} : { cause: fromFailure(decode(last)) }),
+    },
+  )
+  fail(run, command, progress, error)
 }
 
 /**
@@ -117,11 +159,6 @@ function unwanted(run: Run): CanceledError {
   return new CanceledError(run.instance.isCanceled ? 'its execution was canceled' : 'its execution failed')
 }
 
-function release(run: Run): void {
-  run.stepSlots.release()
-  run.host.stepSlots.release()
-}
-
 function ended(
   run: Run,
   command: StepCommand,
@@ -138,7 +175,7 @@ function ended(
         type: 'step_completed',
         seq,
         name,
-        attempt: progress.attempt,
+        attempt: recorded(progress.attempt),
         ...(payload === undefined ? {} : { payload }),
       })
     } catch (error) {
@@ -156,27 +193,43 @@ function ended(
     return fail(run, command, progress, result.error)
   }
   const waitMs = retryWaitMs(policy, progress.attempt, randomFraction())
-  const left = remainingMs(run, command, progress)
-  if (left !== undefined && waitMs >= left) return fail(run, command, progress, result.error)
-  const next = { ...progress, attempt: progress.attempt + 1, lastHeartbeat: attempt.heartbeatGiven }
-  if (waitMs <= MEMORY_WAIT_MS && !run.host.isDraining) {
-    run.attempts.set(seq, undefined)
-    run.host.clock.after(waitMs, () => {
-      if (run.state === 'live') runAttempt(run, command, next)
-    })
-    return
+  const leftMs = remainingMs(run, command)
+  if (leftMs !== undefined && waitMs >= leftMs) return fail(run, command, progress, result.error)
+  const next = {
+    attempt: progress.attempt + 1,
+    lastHeartbeat: attempt.heartbeatGiven,
+    failure: run.encodeFailure(result.error, { step: name, attempt: progress.attempt }),
   }
-  const elapsedMs = Math.round(run.host.clock.monotonicMs() - progress.begunMs + waitMs)
-  record(run, seq, {
+  if (waitMs > MEMORY_WAIT_MS || run.host.isDraining || run.isPausing)
+    return record(run, seq, retrying(command, next, waitMs))
+  run.attempts.set(seq, undefined)
+  run.host.clock.after(waitMs, () => {
+    if (run.state === 'live') runAttempt(run, command, next)
+  })
+}
+
+/** That an attempt failed and the next one is due. */
+function retrying(
+  command: StepCommand,
+  next: Progress & { readonly failure: string },
+  waitMs: number,
+): NewEvent {
+  const { attempt, failure, lastHeartbeat } = next
+  const detail: RetryDetail = lastHeartbeat === undefined ? {} : { heartbeat: lastHeartbeat }
+  return {
     type: 'step_retrying',
-    seq,
-    name,
-    attempt: progress.attempt,
-    payload: run.encodeFailure(result.error, { step: name, attempt: progress.attempt }),
-    detail: detailOf(elapsedMs, attempt.heartbeatGiven),
+    seq: command.seq,
+    name: command.name,
+    attempt: recorded(attempt - 1),
+    payload: failure,
+    detail: JSON.stringify(detail),
     // Whole: the database and this process must not round it to two instants.
     delayMs: Math.ceil(waitMs),
-  })
+  }
+}
+
+function recorded(attempt: number): number {
+  return Math.min(attempt, ATTEMPT_RECORDED_MAX)
 }
 
 function fail(run: Run, command: StepCommand, progress: Progress, error: unknown): void {
@@ -186,7 +239,7 @@ function fail(run: Run, command: StepCommand, progress: Progress, error: unknown
     type: 'step_failed',
     seq,
     name,
-    attempt,
+    attempt: recorded(attempt),
     payload: run.encodeFailure(error, { step: name, attempt }),
   })
 }
@@ -197,93 +250,15 @@ function record(run: Run, seq: number, event: NewEvent): void {
   run.pump()
 }
 
-function remainingMs(run: Run, command: StepCommand, progress: Progress): number | undefined {
+/** What is left of the total time-out: counted from when the code asked for the step, wherever it has been since. */
+function remainingMs(run: Run, command: StepCommand): number | undefined {
   const { totalTimeout } = command.options
   if (totalTimeout === undefined) return undefined
-  return durationMs(totalTimeout, 'total time-out') - (run.host.clock.monotonicMs() - progress.begunMs)
-}
-
-function detailOf(elapsedMs: number, heartbeat: string | undefined): string {
-  const detail: RetryDetail = { elapsedMs, ...(heartbeat === undefined ? {} : { heartbeat }) }
-  return JSON.stringify(detail)
+  const elapsedMs = Math.max(0, run.databaseMs() - command.issuedAtMs)
+  return durationMs(totalTimeout, 'total time-out') - elapsedMs
 }
 
 function readDetail(text: string | undefined): RetryDetail {
-  const parsed: unknown = text === undefined ? undefined : JSON.parse(text)
-  if (typeof parsed !== 'object' || parsed === null || !('elapsedMs' in parsed)) return { elapsedMs: 0 }
-  return {
-    elapsedMs: Number(parsed.elapsedMs),
-    ...('heartbeat' in parsed && typeof parsed.heartbeat === 'string' ? { heartbeat: parsed.heartbeat } : {}),
-  }
-}
-
-/** A transactional step: the user's writes and the step's record are one transaction, so it takes effect once. */
-export function beginTransaction(run: Run, command: TransactionCommand): void {
-  run.attempts.set(command.seq, undefined)
-  run.stepSlots.acquire(() => run.host.stepSlots.acquire(() => void transact(run, command)))
-}
-
-async function transact(run: Run, command: TransactionCommand): Promise<void> {
-  const { seq, name } = command
-  let holds = false
-  let event: NewEvent | undefined
-  try {
-    if (run.state !== 'live' || run.isClosing) return
-    if (!run.host.isTrusted()) return run.drop('lost')
-    // Canceled while it waited for its turn.
-    if (!run.instance.pending.has(seq)) {
-      run.attempts.delete(seq)
-      return run.pump()
-    }
-    const { outcome } = await run.host.store.transact({
-      key: run.key,
-      nodeId: run.host.nodeId,
-      claimEpoch: run.claimEpoch,
-      work: (sql) => command.work(sql),
-      event: (result) => {
-        const payload = run.encode(result, `result of transaction "${name}"`)
-        event = {
-          type: 'step_completed',
-          seq,
-          name,
-          attempt: 1,
-          ...(payload === undefined ? {} : { payload }),
-        }
-        return event
-      },
-      lock: async () => {
-        if (!holds) holds = await run.acquireAppend(seq)
-        if (!holds || run.state !== 'live' || run.isClosing)
-          throw new CerebelumError(
-            'CONFLICT',
-            `Execution "${run.executionId}" no longer waits for transaction "${name}".`,
-          )
-        return run.version
-      },
-      unlock: () => {
-        holds = false
-        run.yieldAppend()
-      },
-    })
-    run.attempts.delete(seq)
-    await run.appended(event, outcome)
-  } catch (error) {
-    const isWanted = run.attempts.delete(seq)
-    if (run.state !== 'live') return
-    if (!isWanted) return holds ? await run.appended(undefined, undefined) : undefined
-    if (error instanceof CerebelumError && ['DATABASE_UNAVAILABLE', 'OUTCOME_UNKNOWN'].includes(error.code)) {
-      return run.drop('unavailable', error)
-    }
-    run.append({
-      type: 'step_failed',
-      seq,
-      name,
-      attempt: 1,
-      payload: run.encodeFailure(error, { step: name, attempt: 1 }),
-    })
-    if (holds) await run.appended(undefined, undefined)
-    else run.pump()
-  } finally {
-    release(run)
-  }
+  const { heartbeat }: Record<string, unknown> = Object(JSON.parse(text ?? '{}'))
+  return typeof heartbeat === 'string' ? { heartbeat } : {}
 }

@@ -10,6 +10,8 @@ import type { StepContext, StepOptions } from './context.js'
 interface Base {
   readonly seq: number
   readonly name: string
+  /** The execution's time when the code asked for it. */
+  readonly issuedAtMs: number
   /** The recorded intent of this command (a sleep's start, the last retry, a child's start), when there is one. */
   readonly intent: Event | undefined
 }

@@ -22,7 +22,7 @@ export interface StepContext {
    */
   readonly signal: AbortSignal
   /** Tells that a long step is alive; `details` reach the next attempt. */
-  heartbeat(details?: unknown): void
+  readonly heartbeat: (details?: unknown) => void
   /** Details of the last heartbeat of the previous attempt, if any. */
   readonly lastHeartbeat: unknown
 }

@@ -16,6 +16,7 @@ import type { StepContext } from './context.js'
 import { makeContext } from './make-context.js'
 import type { Workflow } from './define.js'
 import { drain } from './drain.js'
+import { markThrown } from './thrown.js'
 import { validate } from './validate.js'
 import { familyOf, indexHistory, INTENTS, type Family, type RecordedHistory } from './recorded.js'
 
@@ -48,7 +49,7 @@ export interface InstanceOptions {
 }
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
-export type CommandSpec = DistributiveOmit<Command, 'seq' | 'intent'>
+export type CommandSpec = DistributiveOmit<Command, 'seq' | 'intent' | 'issuedAtMs'>
 
 const EMPTY: RecordedHistory = { commands: new Map(), patches: new Set(), seqMax: 0 }
 
@@ -176,7 +177,7 @@ export class Instance {
       this.disagree(known.version, describe(known.family, known.name, seq), describe(family, spec.name, seq))
       return new Promise(() => {})
     }
-    const command: Command = { ...spec, seq, intent: known?.intent }
+    const command: Command = { ...spec, seq, issuedAtMs: this.nowMs, intent: known?.intent }
     this.fresh.push(command)
     const promise = new Promise<unknown>((resolve, reject) => {
       this.pending.set(seq, {
@@ -244,7 +245,7 @@ export class Instance {
         return this.settle(event, (pending) => pending.resolve(undefined))
       case 'step_failed':
       case 'child_failed':
-        return this.settle(event, (pending) => pending.reject(fromFailure(decode(event.payload))))
+        return this.settle(event, (pending) => pending.reject(markThrown(fromFailure(decode(event.payload)))))
       case 'child_started':
         return this.childStarted(event)
       case 'update_accepted':
@@ -387,7 +388,7 @@ export class Instance {
       else this.owed.set(seq, pending)
     }
     for (const { reject } of waiting)
-      reject(new CanceledError(typeof reason === 'string' ? reason : 'no reason given'))
+      reject(markThrown(new CanceledError(typeof reason === 'string' ? reason : 'no reason given')))
     return true
   }
 

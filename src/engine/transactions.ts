@@ -1,0 +1,78 @@
+// Transactional steps: the user's writes and the step's record are one transaction, so that it takes effect once. It takes
+// the right to append from its run when its work is done, and gives it back when the outcome is known.
+
+import { CerebelumError } from '../core/errors.js'
+import type { NewEvent } from '../core/event.js'
+import type { TransactionCommand } from '../workflow/command.js'
+import type { Run } from './run.js'
+import { acquireSlots, releaseSlots } from './steps.js'
+
+export function beginTransaction(run: Run, command: TransactionCommand): void {
+  run.attempts.set(command.seq, undefined)
+  acquireSlots(run, () => void transact(run, command))
+}
+
+async function transact(run: Run, command: TransactionCommand): Promise<void> {
+  const { seq, name } = command
+  let holds = false
+  let event: NewEvent | undefined
+  try {
+    if (run.state !== 'live' || run.isClosing) return
+    if (!run.host.isTrusted()) return run.drop('lost')
+    // Canceled while it waited for its turn.
+    if (!run.instance.pending.has(seq)) {
+      run.attempts.delete(seq)
+      return run.pump()
+    }
+    const { outcome } = await run.host.store.transact({
+      key: run.key,
+      nodeId: run.host.nodeId,
+      claimEpoch: run.claimEpoch,
+      work: (sql) => command.work(sql),
+      event: (result) => {
+        const payload = run.encode(result, `result of transaction "${name}"`)
+        event = {
+          type: 'step_completed',
+          seq,
+          name,
+          attempt: 1,
+          ...(payload === undefined ? {} : { payload }),
+        }
+        return event
+      },
+      lock: async () => {
+        if (!holds) holds = await run.acquireAppend(seq)
+        if (!holds || run.state !== 'live' || run.isClosing)
+          throw new CerebelumError(
+            'CONFLICT',
+            `Execution "${run.executionId}" no longer waits for transaction "${name}".`,
+          )
+        return run.version
+      },
+      unlock: () => {
+        holds = false
+        run.yieldAppend()
+      },
+    })
+    run.attempts.delete(seq)
+    await run.appended(event, outcome)
+  } catch (error) {
+    const isWanted = run.attempts.delete(seq)
+    if (run.state !== 'live') return
+    if (!isWanted) return holds ? await run.appended(undefined, undefined) : undefined
+    if (error instanceof CerebelumError && ['DATABASE_UNAVAILABLE', 'OUTCOME_UNKNOWN'].includes(error.code)) {
+      return run.drop('unavailable', error)
+    }
+    run.append({
+      type: 'step_failed',
+      seq,
+      name,
+      attempt: 1,
+      payload: run.encodeFailure(error, { step: name, attempt: 1 }),
+    })
+    if (holds) await run.appended(undefined, undefined)
+    else run.pump()
+  } finally {
+    releaseSlots(run)
+  }
+}
