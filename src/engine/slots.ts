@@ -1,9 +1,11 @@
 // A bounded number of things at a time; the rest wait their turn in order. Synchronous when a slot is free: a step
 // must not pay a promise for a limit that is not reached.
 
+import { Queue } from '../core/queue.js'
+
 export class Slots {
   private taken = 0
-  private waiting: (() => void)[] = []
+  private readonly waiting = new Queue<() => void>()
   private isHandingOn = false
   private readonly max: number
 
@@ -13,7 +15,7 @@ export class Slots {
 
   /** Calls `begin` now, or when a slot is free; every `begin` must be followed by one `release`. */
   acquire(begin: () => void): void {
-    if (this.taken < this.max && this.waiting.length === 0) {
+    if (this.taken < this.max && this.waiting.size === 0) {
       this.taken++
       begin()
     } else {
@@ -40,7 +42,7 @@ export class Slots {
 
   /** What waits is not begun any more; it needs no release. */
   clear(): void {
-    this.waiting = []
+    this.waiting.clear()
   }
 
   get used(): number {
