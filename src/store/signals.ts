@@ -60,7 +60,8 @@ export async function insertMessages(
         inbox = e.inbox + r.messages,
         status = case when r.forced and e.status in ('paused', 'dead') then 'running' else e.status end,
         ready_at = case
-          when r.forced or e.status in ('running', 'waiting', 'blocked') then coalesce(e.ready_at, now())
+          when r.forced then least(e.ready_at, now())
+          when e.status in ('running', 'waiting', 'blocked') then coalesce(e.ready_at, now())
           else e.ready_at end
       from rings as r
       where e.region = r.region and e.partition = r.partition and e.execution_id = r.execution_id

@@ -211,13 +211,13 @@ export async function reopenRow(database: Database, row: RestartRow, version: nu
     where ${isExecution(database, row.key)}`
 }
 
-/** Wakes a paused, blocked or dead execution. Index: executions_pkey, one row. */
+/** Wakes a paused, blocked or dead execution, at once: one that is blocked may be due to be looked at later. Index: executions_pkey, one row. */
 export async function resumeRow(database: Database, key: ExecutionKey, version: number): Promise<void> {
   const { sql, tables } = database
   await sql`
     update ${tables.executions} as e set
       status = 'running', version = ${version}::int4, attempts = 0, note = null,
-      ready_at = coalesce(e.ready_at, now())
+      ready_at = least(e.ready_at, now())
     where ${isExecution(database, key)}`
 }
 
