@@ -9,56 +9,54 @@ import type { Store } from '../store/store.js'
 const PAGE_EVENTS = 1_000
 const EXECUTIONS_PER_QUERY = 200
 const PAGE_MESSAGES = 1_000
-/** Messages taken into memory at once; the rest is read at the next wake. */
-const MESSAGES_MAX = 10_000
 
-/** All events from `from` on of each execution, at most `eventsMax` each. */
-export async function readHistories(
+/**
+ * All events from `from` on of each execution. All of them, whatever the limits say now: a history that was cut short
+ * would be taken for what happened, and its steps done again. How long one may grow is watched when it is written.
+ */
+export function readHistories(
   store: Store,
   wanted: readonly { readonly key: ExecutionKey; readonly from: number }[],
-  eventsMax: number,
 ): Promise<Event[][]> {
-  const results: Event[][] = []
-  for (let index = 0; index < wanted.length; index += EXECUTIONS_PER_QUERY) {
-    results.push(
-      ...(await store.readHistories(wanted.slice(index, index + EXECUTIONS_PER_QUERY), PAGE_EVENTS)),
-    )
-  }
-  for (const [index, history] of results.entries()) {
-    const key = wanted[index]?.key
-    let last = history.length === PAGE_EVENTS ? history.at(-1) : undefined
-    while (key !== undefined && last !== undefined && history.length < eventsMax) {
-      const [page = []] = await store.readHistories([{ key, from: last.version + 1 }], PAGE_EVENTS)
-      history.push(...page)
-      last = page.length === PAGE_EVENTS ? page.at(-1) : undefined
-    }
-  }
-  return results
+  return readPaged(wanted, {
+    pageSize: PAGE_EVENTS,
+    read: (some, limit) => store.readHistories(some, limit),
+    after: ({ key }, last) => ({ key, from: last.version + 1 }),
+  })
 }
 
-/** Up to which position an inbox that stood at `inbox` has been read by these messages. */
-export function readUpTo(messages: readonly Message[], inbox: number): number {
-  const last = messages.length < MESSAGES_MAX ? undefined : messages.at(-1)
-  return last === undefined ? inbox : last.position
-}
-
-export async function readInboxes(
+/** All unread messages after a position. How many there are is bounded by the limit inboxMax, and by the children. */
+export function readInboxes(
   store: Store,
   wanted: readonly { readonly key: ExecutionKey; readonly after: number }[],
 ): Promise<Message[][]> {
-  const results: Message[][] = []
+  return readPaged(wanted, {
+    pageSize: PAGE_MESSAGES,
+    read: (some, limit) => store.readInboxes(some, limit),
+    after: ({ key }, last) => ({ key, after: last.position }),
+  })
+}
+
+interface Paging<W, R> {
+  readonly pageSize: number
+  readonly read: (wanted: readonly W[], limit: number) => Promise<R[][]>
+  /** What to read behind the last row of a page. */
+  readonly after: (wanted: W, last: R) => W
+}
+
+async function readPaged<W, R>(wanted: readonly W[], paging: Paging<W, R>): Promise<R[][]> {
+  const { pageSize, read, after } = paging
+  const results: R[][] = []
   for (let index = 0; index < wanted.length; index += EXECUTIONS_PER_QUERY) {
-    results.push(
-      ...(await store.readInboxes(wanted.slice(index, index + EXECUTIONS_PER_QUERY), PAGE_MESSAGES)),
-    )
+    results.push(...(await read(wanted.slice(index, index + EXECUTIONS_PER_QUERY), pageSize)))
   }
-  for (const [index, inbox] of results.entries()) {
-    const key = wanted[index]?.key
-    let last = inbox.length === PAGE_MESSAGES ? inbox.at(-1) : undefined
-    while (key !== undefined && last !== undefined && inbox.length < MESSAGES_MAX) {
-      const [page = []] = await store.readInboxes([{ key, after: last.position }], PAGE_MESSAGES)
-      inbox.push(...page)
-      last = page.length === PAGE_MESSAGES ? page.at(-1) : undefined
+  for (const [index, rows] of results.entries()) {
+    const first = wanted[index]
+    let last = rows.length === pageSize ? rows.at(-1) : undefined
+    while (first !== undefined && last !== undefined) {
+      const [page = []] = await read([after(first, last)], pageSize)
+      rows.push(...page)
+      last = page.length === pageSize ? page.at(-1) : undefined
     }
   }
   return results

@@ -1,11 +1,12 @@
 // What reaches a run from outside: signals to their waits, updates and queries to their handlers, requests to cancel,
 // pause or terminate, and the results of children. Each is consumed by the append that records it.
 
-import { decode } from '../core/codec.js'
+import { decode, encodeAnswer } from '../core/codec.js'
 import { CerebelumError } from '../core/errors.js'
 import type { NewEvent } from '../core/event.js'
 import type { Message } from '../core/message.js'
 import type { SignalCommand } from '../workflow/command.js'
+import type { Instance } from '../workflow/instance.js'
 import { validate } from '../workflow/validate.js'
 import { childEnded } from './children.js'
 import { terminateNow } from './closing.js'
@@ -156,7 +157,7 @@ function matchUpdates(run: Run): void {
 
 function answerQuery(run: Run, message: Message): void {
   try {
-    const value = askInstance(run, message.name, decode(message.payload))
+    const value = askInstance(run.instance, message.name, decode(message.payload))
     run.consume(message.messageId, { ok: true, payload: run.encodeAnswer(value) })
   } catch (error) {
     run.consume(message.messageId, { ok: false, payload: run.encodeFailure(error) })
@@ -164,27 +165,29 @@ function answerQuery(run: Run, message: Message): void {
 }
 
 /** @throws CerebelumError QUERY_FAILED */
-export function askInstance(run: Run, name: string, args: unknown): unknown {
-  const handler = run.instance.queries.get(name)
+export function askInstance(instance: Instance, name: string, args: unknown): unknown {
+  const { executionId } = instance.options
+  const handler = instance.queries.get(name)
   if (handler === undefined) {
-    const known = [...run.instance.queries.keys()].join(', ') || 'none'
+    const known = [...instance.queries.keys()].join(', ') || 'none'
     throw new CerebelumError(
       'QUERY_FAILED',
-      `Execution "${run.executionId}" has no query "${name}" (it has: ${known}). Check the name.`,
-      { executionId: run.executionId },
+      `Execution "${executionId}" has no query "${name}" (it has: ${known}). Check the name.`,
+      { executionId },
     )
   }
   try {
     // A copy, as every answer from afar is one: what the asker does with it must not reach the workflow.
-    return decode(run.encodeAnswer(handler(args)))
+    const what = `answer of execution "${executionId}"`
+    return decode(encodeAnswer(handler(args), what, instance.limits.payloadBytesMax))
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause)
     const limit = cause instanceof CerebelumError ? cause.details.limit : undefined
     throw new CerebelumError(
       'QUERY_FAILED',
-      `Query "${name}" of execution "${run.executionId}" failed: ${text}`,
+      `Query "${name}" of execution "${executionId}" failed: ${text}`,
       {
-        executionId: run.executionId,
+        executionId,
         cause,
         ...(limit === undefined ? {} : { limit }),
       },

@@ -8,18 +8,19 @@ import type { Event } from '../core/event.js'
 import { isClosed, type ExecutionKey, type ExecutionStatus } from '../core/execution.js'
 import type { Limits } from '../core/limits.js'
 import { Loop } from '../core/loop.js'
-import type { Clock, Logger } from '../core/ports.js'
+import { silentLogger, type Clock, type Logger } from '../core/ports.js'
 import type { Host } from '../client/host.js'
 import { notFound } from '../client/refusals.js'
 import { LeaseHolder } from '../coordination/lease-holder.js'
 import type { Claimed, Commit, CommitOutcome, Rung, StartOutcome, StartRow, Store } from '../store/store.js'
 import { TimerLoop } from '../timers/timer-loop.js'
 import type { Workflow } from '../workflow/define.js'
+import { Instance } from '../workflow/instance.js'
 import type { Registry } from '../workflow/registry.js'
 import { tellOrphans } from './children.js'
 import { cancelUnbegun } from './closing.js'
 import { GivingBack, UNAVAILABLE_RETRY_MS } from './giving-back.js'
-import { readHistories, readInboxes, readUpTo } from './history-reader.js'
+import { readHistories, readInboxes } from './history-reader.js'
 import { Lane } from '../core/lane.js'
 import { CommitLanes } from './commit-lanes.js'
 import { askInstance } from './messages.js'
@@ -57,6 +58,8 @@ const POLL_MAX_MS = 250
 /** How often a node looks for what others are late with, and what late is: owners poll several times as often. */
 const HELP_MS = 1_000
 const LATE_MS = 1_000
+/** Events of histories that are read and replayed at one time; more executions wait for the next group. */
+const LOADED_EVENTS_MAX = 20_000
 const UPKEEP_MS = 30_000
 const UPKEEP_BATCH_MAX = 1_000
 const CONSUMED_KEPT_MS = 24 * 3_600_000
@@ -336,30 +339,17 @@ export class Node implements RunHost, Host {
     if (row === null || row === undefined) {
       throw notFound(executionId)
     }
-    const live = this.live.get(executionId)
-    if (live !== undefined && row.claimEpoch === live.claimEpoch && !live.isAhead)
-      return { value: askInstance(live, name, args) }
-    const cached = this.suspended.peek(executionId)
-    if (cached !== undefined && cached.claimEpoch === row.claimEpoch)
-      return { value: askInstance(cached, name, args) }
+    const copies = [this.live.get(executionId), this.suspended.peek(executionId)]
+    const present = copies.find((run) => run?.claimEpoch === row.claimEpoch && run.isAskable)
+    if (present !== undefined) return { value: askInstance(present.instance, name, args) }
     const definition = this.registry.get(row.workflow)
     if (definition === undefined) return undefined
-    const [history] = await readHistories(
-      this.store,
-      [{ key, from: row.runVersion }],
-      this.limits.historyEventsMax + 1_000,
-    )
-    // A throw-away copy: replayed, asked, and forgotten; what it would do next is never carried out.
-    const copy = new Run(this, {
-      key,
-      definition,
-      run: row.run,
-      runVersion: row.runVersion,
-      claimEpoch: -1,
-      parent: null,
-    })
-    await copy.instance.replay(history ?? [])
-    if (copy.instance.disagreement !== undefined) throw copy.instance.disagreement
+    const [history = []] = await readHistories(this.store, [{ key, from: row.runVersion }])
+    // A throw-away copy: replayed, asked, and forgotten; what it would do next is never carried out, nor logged.
+    const { limits } = this
+    const copy = new Instance({ definition, executionId, run: row.run, limits, log: silentLogger })
+    await copy.replay(history)
+    if (copy.disagreement !== undefined) throw copy.disagreement
     return { value: askInstance(copy, name, args) }
   }
 
@@ -388,7 +378,7 @@ export class Node implements RunHost, Host {
     const workflows = this.registry.names
     const claimed = await this.store.claim({ nodeId, partitions, since: null, lateMs, workflows, limit })
     try {
-      await this.adopt(claimed, nodeId)
+      for (const group of loadable(claimed)) await this.adopt(group, nodeId)
     } catch (error) {
       // Claimed, but not loaded: nobody else may take them as long as this node lives.
       for (const claim of claimed) {
@@ -450,7 +440,7 @@ export class Node implements RunHost, Host {
     const byRun = new Map(unread.map(({ run }, index) => [run, messages[index] ?? []]))
     for (const { run, at, inbox } of held) {
       const messages = byRun.get(run) ?? []
-      run.wake({ messages, inbox: readUpTo(messages, inbox), at })
+      run.wake({ messages, inbox, at })
     }
   }
 
@@ -463,7 +453,6 @@ export class Node implements RunHost, Host {
     const histories = await readHistories(
       this.store,
       toLoad.map(({ claim }) => ({ key: claim.key, from: claim.runVersion })),
-      this.limits.historyEventsMax + 1_000,
     )
     const historyOf = new Map(toLoad.map(({ claim }, index) => [claim, histories[index] ?? []]))
     const unread = ready.filter(({ claim, cached }) => claim.inbox > (cached?.mailbox.position ?? 0))
@@ -475,7 +464,7 @@ export class Node implements RunHost, Host {
     for (const { claim, cached } of ready) {
       if (this.nodeId !== nodeId) return
       const messages = messagesOf.get(claim) ?? []
-      const waking = { messages, inbox: readUpTo(messages, claim.inbox), at: claim.at }
+      const waking = { messages, inbox: claim.inbox, at: claim.at }
       if (cached !== undefined) {
         this.live.set(claim.key.executionId, cached)
         cached.wake(waking)
@@ -519,7 +508,9 @@ export class Node implements RunHost, Host {
     const loaded = new Run(this, { key, definition, run, runVersion, claimEpoch, parent })
     this.live.set(key.executionId, loaded)
     if (cancel !== undefined) return cancelUnbegun(loaded, started.version, cancel)
-    void loaded.begin(history, waking).catch((error: unknown) => loaded.drop('broken', error))
+    // It was given up in good order behind the last event: its code has been there, and said what it had to say.
+    const isSeen = claimEpoch > 1 && claim.attempts === 0 && claim.version >= (history.at(-1)?.version ?? 0)
+    void loaded.begin(history, waking, isSeen).catch((error: unknown) => loaded.drop('broken', error))
   }
 
   private async upkeepTurn(): Promise<number> {
@@ -551,4 +542,21 @@ export class Node implements RunHost, Host {
   static isDone(status: ExecutionStatus): boolean {
     return isClosed(status)
   }
+}
+
+/** Claims in groups whose histories are held in memory and replayed at one time. */
+function loadable(claimed: readonly Claimed[]): Claimed[][] {
+  const groups: Claimed[][] = []
+  let events = Infinity
+  for (const claim of claimed) {
+    // What the row knows; plain appends since do not count.
+    const size = claim.version - claim.runVersion + 1
+    if (events + size > LOADED_EVENTS_MAX) {
+      groups.push([])
+      events = 0
+    }
+    events += size
+    groups.at(-1)?.push(claim)
+  }
+  return groups
 }

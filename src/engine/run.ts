@@ -142,9 +142,9 @@ export class Run {
     return this.key.executionId
   }
 
-  /** Whether the code has seen something that is not durable: nobody outside may be told of it. */
-  get isAhead(): boolean {
-    return this.ahead > 0
+  /** Whether its state may be told: it is at rest, and all that it has seen is durable. */
+  get isAskable(): boolean {
+    return !this.isDelivering && this.ahead === 0
   }
 
   get isPausing(): boolean {
@@ -152,11 +152,11 @@ export class Run {
   }
 
   /** Replays a history (`started` first) and goes on from there. */
-  async begin(history: readonly Event[], waking: Waking): Promise<void> {
+  async begin(history: readonly Event[], waking: Waking, isSeen = false): Promise<void> {
     for (const event of history) this.bytes += event.payload?.length ?? 0
     for (const [seq, child] of openChildren(history)) this.children.set(seq, child)
     this.isDelivering = true
-    await this.instance.replay(history)
+    await this.instance.replay(history, isSeen)
     this.version = history.at(-1)?.version ?? this.version
     this.isDelivering = false
     this.wake(waking)

@@ -92,18 +92,22 @@ export class Instance {
     this.limits = options.limits ?? DEFAULT_LIMITS
   }
 
-  /** Feeds the whole history of a run, `started` first. Afterwards the instance is live, or has a `disagreement`. */
-  async replay(events: readonly Event[]): Promise<void> {
+  /**
+   * Feeds the whole history of a run, `started` first. Afterwards the instance is live, or has a `disagreement`.
+   * `isSeen`: the code has been as far as that before; else what it says after the last event is new.
+   */
+  async replay(events: readonly Event[], isSeen = false): Promise<void> {
     this.recorded = events.length > 1 ? indexHistory(events) : EMPTY
-    this.isReplaying = events.length > 1
+    this.isReplaying = events.length > 1 || isSeen
     const last = events.length - 1
     for (let index = 0; index <= last; index++) {
       const event = events[index]
       if (event === undefined) break
-      if (index === last) this.isReplaying = false
+      if (index === last) this.isReplaying = isSeen
       await this.deliver(event)
       if (this.disagreement !== undefined) return
     }
+    this.isReplaying = false
   }
 
   /** Applies one event and drains the code. */
