@@ -23,6 +23,7 @@ import { GivingBack, UNAVAILABLE_RETRY_MS } from './giving-back.js'
 import { readHistories, readInboxes } from './history-reader.js'
 import { Lane } from '../core/lane.js'
 import { CommitLanes } from './commit-lanes.js'
+import { LiveRuns } from './live-runs.js'
 import { askInstance } from './messages.js'
 import { Run, type Waking } from './run.js'
 import type { RunHost } from './run-host.js'
@@ -55,6 +56,8 @@ const RUNG_BATCH_MAX = 500
 /** An idle node looks this often; pokes make it look at once. */
 const POLL_MIN_MS = 10
 const POLL_MAX_MS = 250
+/** Where hints tell of what others ring, and polling is only for hints that got lost. */
+const HINTED_POLL_MAX_MS = 1_000
 /** How often a node looks for what others are late with, and what late is: owners poll several times as often. */
 const HELP_MS = 1_000
 const LATE_MS = 1_000
@@ -77,7 +80,7 @@ export class Node implements RunHost, Host {
   isDraining = false
 
   private readonly options: NodeOptions
-  private readonly live = new Map<string, Run>()
+  private readonly live = new LiveRuns()
   private readonly suspended: LRUCache<string, Run>
   private readonly commitLanes: CommitLanes
   private readonly databaseClock: DatabaseClock
@@ -94,6 +97,7 @@ export class Node implements RunHost, Host {
   private idlePollMs = POLL_MIN_MS
   private reserved = 0
   private releaseRejections: (() => void) | undefined
+  private unlisten: () => Promise<void> = () => Promise.resolve()
   private helpedMs = -Infinity
 
   constructor(options: NodeOptions) {
@@ -176,6 +180,7 @@ export class Node implements RunHost, Host {
     )
     await this.leases.start()
     this.releaseRejections = holdStrayRejections(this.log)
+    this.unlisten = this.store.onHint((partitions) => this.hinted(partitions))
     this.claims.start()
     this.timers.start()
     this.upkeep.start()
@@ -184,7 +189,7 @@ export class Node implements RunHost, Host {
   /** Stops claiming, lets steps in flight end and be recorded (at most drainMs), hands everything back. */
   async stop(): Promise<void> {
     this.isDraining = true
-    await Promise.all([this.claims.stop(), this.timers.stop(), this.upkeep.stop()])
+    await Promise.all([this.claims.stop(), this.timers.stop(), this.upkeep.stop(), this.unlisten()])
     for (const run of this.live.values()) run.pump()
     const deadline = this.clock.monotonicMs() + this.options.drainMs
     while (this.live.size > 0 && this.clock.monotonicMs() < deadline) {
@@ -270,7 +275,7 @@ export class Node implements RunHost, Host {
 
   /** False when another copy stands in its place: it was claimed again before the answer to its release was read. */
   private forget(run: Run): boolean {
-    return this.live.get(run.executionId) === run && this.live.delete(run.executionId)
+    return this.live.delete(run)
   }
 
   // ---- for the client in this process
@@ -302,7 +307,7 @@ export class Node implements RunHost, Host {
     if (this.live.has(row.key.executionId)) return
     const parent = row.parent ?? null
     const run = new Run(this, { key: row.key, definition, run: 1, runVersion: 1, claimEpoch: 1, parent })
-    this.live.set(run.executionId, run)
+    this.live.add(run)
     const event: Event = { ...row.event, version: 1, at: outcome.at }
     this.timers.noteTime(outcome.at)
     this.databaseClock.note(outcome.at)
@@ -355,6 +360,18 @@ export class Node implements RunHost, Host {
 
   // ---- loops
 
+  private get pollMaxMs(): number {
+    return this.store.hasHints ? HINTED_POLL_MAX_MS : POLL_MAX_MS
+  }
+
+  /** Somebody rang doorbells: look at once, if it is this node that would answer. */
+  private hinted(partitions: ReadonlySet<number>): void {
+    const { partitions: owned, help } = this.leases
+    const isOurs = ({ partition }: { readonly partition: number }): boolean => partitions.has(partition)
+    const isLive = [...partitions].some((partition) => this.live.livesIn(partition))
+    if (isLive || owned.some(isOurs) || help.neglected.some(isOurs)) this.claims.poke()
+  }
+
   private async claimTurn(): Promise<number> {
     if (!this.isReady) return POLL_MIN_MS
     this.givingBack.retry()
@@ -399,7 +416,7 @@ export class Node implements RunHost, Host {
 
   /** Quick after work, slower the longer there is none. */
   private pace(found: number): number {
-    this.idlePollMs = found > 0 ? POLL_MIN_MS : Math.min(this.idlePollMs * 2, POLL_MAX_MS)
+    this.idlePollMs = found > 0 ? POLL_MIN_MS : Math.min(this.idlePollMs * 2, this.pollMaxMs)
     return this.idlePollMs
   }
 
@@ -466,7 +483,7 @@ export class Node implements RunHost, Host {
       const messages = messagesOf.get(claim) ?? []
       const waking = { messages, inbox: claim.inbox, at: claim.at }
       if (cached !== undefined) {
-        this.live.set(claim.key.executionId, cached)
+        this.live.add(cached)
         cached.wake(waking)
       } else {
         this.load(claim, historyOf.get(claim) ?? [], waking)
@@ -506,7 +523,7 @@ export class Node implements RunHost, Host {
       return void this.givingBack.handBack({ key, claimEpoch, version: started.version }, undefined)
     }
     const loaded = new Run(this, { key, definition, run, runVersion, claimEpoch, parent })
-    this.live.set(key.executionId, loaded)
+    this.live.add(loaded)
     if (cancel !== undefined) return cancelUnbegun(loaded, started.version, cancel)
     // It was given up in good order behind the last event: its code has been there, and said what it had to say.
     const isSeen = claimEpoch > 1 && claim.attempts === 0 && claim.version >= (history.at(-1)?.version ?? 0)

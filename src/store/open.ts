@@ -13,6 +13,7 @@ import { readHistories } from './events.js'
 import { readExecutions } from './executions.js'
 import { asStoreError, failureCode } from './failures.js'
 import { commitLane } from './lane.js'
+import { Hints } from './hints.js'
 import { insertLease, readCluster, renewLease } from './leases.js'
 import { listExecutions } from './lists.js'
 import { givePartitions, readPartitions, takePartitions } from './partitions.js'
@@ -26,7 +27,7 @@ import { readPartitionCount } from './settings.js'
 import { readAnswers, readInboxes } from './signals.js'
 import { remove, restart, restartWithin, resume, terminate } from './single.js'
 import { startExecutions, startWithin } from './starts.js'
-import type { OpenStoreOptions, PartitionRow, Store } from './store.js'
+import type { OpenStoreOptions, PartitionRow, StartOutcome, StartRow, Store } from './store.js'
 import { type Database, tablesOf } from './tables.js'
 import { readNextTimer, takeTimers } from './timers.js'
 import { transact } from './transact.js'
@@ -117,6 +118,23 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
   const context = { transitions, transactions, database, policy, home }
   const claims = new Claims({ database, policy, home, doubtMs: 2 * timeoutOf(options) })
   const retried = <T>(call: string, work: () => Promise<T>): Promise<T> => withRetry(policy, call, work)
+  const hints = new Hints({
+    sql: pools.heartbeat,
+    channel: `cerebelum:${options.schema ?? 'cerebelum'}`,
+    clock: systemClock,
+    openListener:
+      dialect === 'cockroachdb'
+        ? null
+        : (onNotify) =>
+            createPool({
+              url: options.url,
+              connections: 1,
+              statementTimeoutMs: timeoutOf(options),
+              settings: false,
+              name: 'cerebelum hints',
+              onNotify,
+            }),
+  })
   let closing: Promise<void> | undefined
 
   return {
@@ -131,12 +149,26 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
         throw asStoreError(error, { call: 'ping', doubtful: false })
       }
     },
+    hasHints: hints.isHeard,
+    onHint: (listener) => hints.listen(listener),
     close: () => (closing ??= closePools(pools)),
 
-    insertExecutions: (starts) => startExecutions({ database, policy, claims }, starts),
+    async insertExecutions(starts) {
+      const outcomes = await startExecutions({ database, policy, claims }, starts)
+      hints.ring(rungByStarts(starts, outcomes))
+      return outcomes
+    },
     insertExecutionsWithin: (sql, starts) => startWithin({ sql, tables }, starts),
-    commit: (commits) => commitLane(database, policy, commits),
-    sendMessages: (messages, inboxMax) => sendMessages(database, policy, { messages, inboxMax }),
+    async commit(commits) {
+      const outcomes = await commitLane(database, policy, commits)
+      hints.ring(commits.flatMap(({ messages = [] }) => messages.map(({ key }) => key.partition)))
+      return outcomes
+    },
+    async sendMessages(messages, inboxMax) {
+      const outcomes = await sendMessages(database, policy, { messages, inboxMax })
+      hints.ring(messages.map(({ key }) => key.partition))
+      return outcomes
+    },
 
     claim: (request) => claims.claim(request),
     takeRung: (nodeId, limit, isWanted = () => true) => claims.takeRung(nodeId, limit, isWanted),
@@ -144,10 +176,18 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     sweepStranded: (partitions, limit) =>
       retried('sweepStranded', () => sweepStranded(database, partitions, limit)),
 
-    restart: (row) => restart(context, row),
+    async restart(row) {
+      const outcome = await restart(context, row)
+      hints.ring([row.key.partition])
+      return outcome
+    },
     restartWithin: (sql, row) => restartWithin(context, sql, row),
     terminate: (key, event) => terminate(context, key, event),
-    resume: (key, event) => resume(context, key, event),
+    async resume(key, event) {
+      const outcome = await resume(context, key, event)
+      hints.ring([key.partition])
+      return outcome
+    },
     remove: (key) => remove(context, key),
     transact: (step) => transact(context, step),
 
@@ -188,6 +228,16 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     sweepConsumed: (olderThanMs, limit) =>
       retried('sweepConsumed', () => deleteConsumed(database, olderThanMs, limit)),
   }
+}
+
+/** Where starts left a doorbell ringing that nobody is about to answer. */
+function rungByStarts(starts: readonly StartRow[], outcomes: readonly StartOutcome[]): number[] {
+  return starts
+    .filter(({ startAt }, n) => {
+      const outcome = outcomes[n]
+      return startAt === undefined && outcome?.kind === 'created' && !outcome.claimed
+    })
+    .map(({ key }) => key.partition)
 }
 
 /** Where executions live: the home region of each partition, as last read. */

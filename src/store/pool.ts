@@ -12,6 +12,8 @@ export interface PoolOptions {
   /** Session settings at connect; false behind a pooler that refuses them. */
   readonly settings: boolean
   readonly name: string
+  /** Called with the payload of every NOTIFY that a LISTEN on this client brings. */
+  readonly onNotify?: (payload: string) => void
 }
 
 /** Opens no connection yet. */
@@ -51,10 +53,12 @@ interface Wiring {
 }
 
 function drive(options: PoolOptions, { url, path, socket, onLost }: Wiring): postgres.Sql {
+  const { onNotify } = options
   return postgres(url, {
     ...unknownToTypes(socket),
     ...(path !== undefined && { path }),
     ...(onLost !== undefined && { onclose: onLost }),
+    ...(onNotify !== undefined && { onnotify: (_channel: string, payload: string) => onNotify(payload) }),
     max: options.connections,
     // The types are cast in every statement; asking for them costs a round trip per connection.
     fetch_types: false,

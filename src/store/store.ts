@@ -200,6 +200,12 @@ export interface Store {
   ping(): Promise<Date>
   close(): Promise<void>
 
+  // ---- hints
+  /** Whether hints can be heard on this database; without them polling has to be quicker. */
+  readonly hasHints: boolean
+  /** Best effort: partitions in which a doorbell rang that nobody answers yet, from any process. Ends by the function. */
+  onHint(listener: (partitions: ReadonlySet<number>) => void): () => Promise<void>
+
   // ---- lanes
   /** Starts, one statement unless an id comes up twice; outcomes in the order given. */
   insertExecutions(starts: readonly StartRow[]): Promise<StartOutcome[]>

@@ -1,0 +1,86 @@
+// Hints between processes: "doorbells ring in these partitions", by NOTIFY, one per burst of statements. Best effort:
+// nothing depends on them, polling finds everything a little later. CockroachDB has no NOTIFY; there, and behind a pooler
+// that swallows it, nobody hears and nobody is worse off.
+
+import type postgres from 'postgres'
+import { Loop } from '../core/loop.js'
+import { silentLogger, type Clock } from '../core/ports.js'
+
+export interface HintsOptions {
+  readonly sql: postgres.Sql
+  /** Of this installation: other schemas of the same database are none of ours. */
+  readonly channel: string
+  readonly clock: Clock
+  /** A client of one connection of its own, for listening; null: this database has no hints. */
+  readonly openListener: ((onNotify: (payload: string) => void) => postgres.Sql) | null
+}
+
+export type HintListener = (partitions: ReadonlySet<number>) => void
+
+/** A lost connection is opened again by the next of these: until then polling does. */
+const LISTEN_MS = 5_000
+const AFTER_ERROR_MS = 1_000
+const CLOSE_SECONDS = 1
+/** A payload of NOTIFY may have 8,000 bytes; more partitions than this are as good as all. */
+const PARTITIONS_MAX = 1_000
+
+export class Hints {
+  readonly #options: HintsOptions
+  #rung = new Set<number>()
+  #isSending = false
+
+  constructor(options: HintsOptions) {
+    this.#options = options
+  }
+
+  /** Whether anybody can hear. */
+  get isHeard(): boolean {
+    return this.#options.openListener !== null
+  }
+
+  /** Tells all who listen; returns at once. What rings while a hint is on its way goes with the next. */
+  ring(partitions: Iterable<number>): void {
+    if (!this.isHeard) return
+    for (const partition of partitions) if (this.#rung.size < PARTITIONS_MAX) this.#rung.add(partition)
+    if (this.#rung.size === 0 || this.#isSending) return
+    this.#isSending = true
+    setImmediate(() => void this.#send())
+  }
+
+  async #send(): Promise<void> {
+    const { sql, channel } = this.#options
+    while (this.#rung.size > 0) {
+      const payload = [...this.#rung].join(' ')
+      this.#rung = new Set()
+      try {
+        await sql`select pg_notify(${channel}::text, ${payload}::text)`
+      } catch {
+        // Polling finds what this would have told.
+        this.#rung.clear()
+      }
+    }
+    this.#isSending = false
+  }
+
+  /** Calls back with every hint until the returned function is called. */
+  listen(listener: HintListener): () => Promise<void> {
+    const { openListener, channel, clock } = this.#options
+    if (openListener === null) return () => Promise.resolve()
+    const client = openListener((payload) => listener(new Set(payload.split(' ').map(Number))))
+    const loop = new Loop({
+      name: 'hints',
+      clock,
+      log: silentLogger,
+      async turn() {
+        await client`listen ${client(channel)}`
+        return LISTEN_MS
+      },
+      afterErrorMs: AFTER_ERROR_MS,
+    })
+    loop.start()
+    return async () => {
+      await client.end({ timeout: CLOSE_SECONDS })
+      await loop.stop()
+    }
+  }
+}
