@@ -12,22 +12,37 @@ import { childEnded } from './children.js'
 import { terminateNow } from './closing.js'
 import type { Run } from './run.js'
 
+export interface SignalWait {
+  readonly command: SignalCommand
+  /** Its time-out has been recorded, or is about to be. */
+  isTimed: boolean
+  /** A signal is being checked for it: it gets no other, and no time-out, before that is known. */
+  isChecking: boolean
+}
+
 /** A wait for a signal begins: its time-out is recorded once, unless a signal is there already. */
 export function awaitSignal(run: Run, command: SignalCommand): void {
-  run.signalWaits.set(command.seq, command)
-  if (command.intent?.dueAt !== undefined) return run.setTimer('signal', command, command.intent.dueAt)
-  const message = run.mailbox.take(isSignalFor(command))
-  if (message !== undefined) return receiveSignal(run, command, message)
-  if (command.timeoutMs === undefined) return
-  run.append({ type: 'signal_awaited', seq: command.seq, name: command.name, delayMs: command.timeoutMs })
+  const dueAt = command.intent?.dueAt
+  const wait = { command, isTimed: dueAt !== undefined, isChecking: false }
+  run.signalWaits.set(command.seq, wait)
+  if (dueAt !== undefined) return run.setTimer('signal', command, dueAt)
+  matchSignals(run)
+  recordTimeout(run, wait)
+}
+
+function recordTimeout(run: Run, wait: SignalWait): void {
+  const { seq, name, timeoutMs } = wait.command
+  if (timeoutMs === undefined || wait.isTimed || wait.isChecking) return
+  wait.isTimed = true
+  run.append({ type: 'signal_awaited', seq, name, delayMs: timeoutMs })
 }
 
 /** Requests that hold up everything else: before anything is begun or handed out. */
 export function matchRequests(run: Run): void {
-  if (run.mailbox.size === 0 || matchTermination(run)) return
+  if (run.mailbox.isEmpty || matchTermination(run)) return
   // Continuing as new: the request is for the next run.
   const isContinuing = run.instance.outcome?.kind === 'continued'
-  for (const message of run.mailbox.takeAll((candidate) => candidate.kind === 'cancel' && !isContinuing)) {
+  for (const message of isContinuing ? [] : run.mailbox.takeAll('cancel')) {
     run.consume(message.messageId)
     const { isCanceled, isUnwinding, outcome } = run.instance
     if (isCanceled || run.isCanceling || isUnwinding || outcome !== undefined) continue
@@ -37,54 +52,50 @@ export function matchRequests(run: Run): void {
       if (policy !== 'abandon') run.cancelChild(childId)
     }
   }
-  for (const message of run.mailbox.takeAll((candidate) => candidate.kind === 'pause')) {
+  for (const message of run.mailbox.takeAll('pause')) {
     run.pauses.push(message.messageId)
   }
 }
 
 /** Hands out every message that somebody waits for; the rest stays. */
 export function matchMessages(run: Run): void {
-  if (run.mailbox.size === 0) return
-  for (const message of run.mailbox.takeAll((candidate) => candidate.kind === 'child'))
-    childEnded(run, message)
-  for (const message of run.mailbox.takeAll((candidate) => candidate.kind === 'query'))
-    answerQuery(run, message)
+  if (run.mailbox.isEmpty) return
+  for (const message of run.mailbox.takeAll('child')) childEnded(run, message)
+  for (const message of run.mailbox.takeAll('query')) answerQuery(run, message)
   matchUpdates(run)
   // Those who wait are about to hear of the cancellation instead.
-  if (run.isCanceling) return
-  for (const command of run.signalWaits.values()) {
-    const message = run.mailbox.take(isSignalFor(command))
-    if (message !== undefined) receiveSignal(run, command, message)
+  if (!run.isCanceling) matchSignals(run)
+}
+
+/** One signal of a name at a time: should the first in line refuse it, the next signal is for the first again. */
+function matchSignals(run: Run): void {
+  if (!run.mailbox.has('signal')) return
+  const served = new Set<string>()
+  for (const wait of run.signalWaits.values()) {
+    const { name } = wait.command
+    if (served.has(name)) continue
+    served.add(name)
+    if (wait.isChecking) continue
+    const message = run.mailbox.take('signal', (candidate) => candidate.name === name)
+    if (message !== undefined) receiveSignal(run, wait, message)
   }
 }
 
 /** Ends the run if its parent has asked for it. */
 export function matchTermination(run: Run): boolean {
-  const message = run.mailbox.take((candidate) => candidate.kind === 'terminate')
+  const message = run.mailbox.take('terminate')
   if (message === undefined) return false
   run.consume(message.messageId)
   terminateNow(run, message.payload)
   return true
 }
 
-function isSignalFor(command: SignalCommand): (message: Message) => boolean {
-  return (message) => message.kind === 'signal' && message.name === command.name
-}
-
-function receiveSignal(run: Run, command: SignalCommand, message: Message): void {
-  const { seq, name } = command
+function receiveSignal(run: Run, wait: SignalWait, message: Message): void {
+  const { seq, name, schema } = wait.command
   const { messageId } = message
-  // Taken out of the waits while it is checked: one signal per wait, and no time-out beside it.
-  const timer = run.timers.get(seq)
-  run.signalWaits.delete(seq)
-  run.timers.delete(seq)
+  wait.isChecking = true
   run.busy++
-  void validate(
-    command.schema,
-    decodeOrUndefined(message.payload),
-    `payload of signal "${name}"`,
-    'INVALID_INPUT',
-  )
+  void validate(schema, decodeOrUndefined(message.payload), `payload of signal "${name}"`, 'INVALID_INPUT')
     .then((value): NewEvent => {
       const payload = run.encode(value, `signal "${name}"`)
       return {
@@ -100,31 +111,31 @@ function receiveSignal(run: Run, command: SignalCommand, message: Message): void
     })
     .then((event) => {
       run.busy--
-      if (run.instance.pending.has(seq) && !run.isCanceling) {
-        // Together, or a crash in between would hand the same signal out twice.
-        run.append(event)
-        run.consume(messageId)
-        if (event.type === 'signal_rejected') awaitAgain(run, command, timer?.dueAt)
-      } else {
-        // Canceled meanwhile: the signal is for whoever waits for it next.
-        run.mailbox.putBack(message)
-      }
+      wait.isChecking = false
+      // Canceled meanwhile: the signal is for whoever waits for it next.
+      if (!run.instance.pending.has(seq) || run.isCanceling) run.mailbox.putBack(message)
+      else settleSignal(run, wait, event)
       run.pump()
     })
 }
 
-function awaitAgain(run: Run, command: SignalCommand, dueAtMs: number | undefined): void {
-  run.signalWaits.set(command.seq, command)
-  if (command.timeoutMs === undefined) return
-  if (dueAtMs !== undefined) return run.setTimer('signal', command, new Date(dueAtMs))
-  run.append({ type: 'signal_awaited', seq: command.seq, name: command.name, delayMs: command.timeoutMs })
+function settleSignal(run: Run, wait: SignalWait, event: NewEvent & { readonly messageId?: string }): void {
+  const { seq } = wait.command
+  // Together, or a crash in between would hand the same signal out twice.
+  run.append(event)
+  run.consume(event.messageId ?? '')
+  if (event.type === 'signal_rejected') {
+    recordTimeout(run, wait)
+    return run.lookAtTimers()
+  }
+  run.signalWaits.delete(seq)
+  run.timers.delete(seq)
 }
 
 function matchUpdates(run: Run): void {
   if (run.instance.updates.size === 0) return
-  const wanted = (message: Message): boolean =>
-    message.kind === 'update' && run.instance.updates.has(message.name)
-  for (const message of run.mailbox.takeAll(wanted)) {
+  const { updates } = run.instance
+  for (const message of run.mailbox.takeAll('update', ({ name }) => updates.has(name))) {
     const handler = run.instance.updates.get(message.name)
     if (handler === undefined) continue
     run.busy++

@@ -18,7 +18,7 @@ import { charactersOf, divideAppend } from './append-size.js'
 import { beginChild, childRecorded, openChildren } from './children.js'
 import { beginClose, failTooLong } from './closing.js'
 import { Mailbox } from './mailbox.js'
-import { awaitSignal, matchMessages, matchRequests, matchTermination } from './messages.js'
+import { awaitSignal, matchMessages, matchRequests, matchTermination, type SignalWait } from './messages.js'
 import type { RunHost } from './run-host.js'
 import { beginStep, retryDue, stopUnwanted } from './steps.js'
 import type { Attempt } from './step-attempt.js'
@@ -83,7 +83,7 @@ export class Run {
   // What is in flight, by the seq of its command.
   readonly attempts = new SmallMap<number, Attempt | undefined>()
   readonly timers = new SmallMap<number, Timer>()
-  readonly signalWaits = new SmallMap<number, Extract<Command, { kind: 'signal' }>>()
+  readonly signalWaits = new SmallMap<number, SignalWait>()
   readonly children = new SmallMap<number, { readonly childId: string; readonly policy: ParentClosePolicy }>()
   /** Steps whose end has been recorded without beginning them (again), because the run is being undone. */
   readonly forgone = new SmallMap<number, true>()
@@ -208,9 +208,9 @@ export class Run {
     for (const note of this.instance.takeNotes()) this.takeNote(note)
     // What comes in while the end is being prepared is too late, or for the next run.
     if (!this.isClosing) {
-      if (this.mailbox.size > 0) matchRequests(this)
+      if (!this.mailbox.isEmpty) matchRequests(this)
       this.beginFresh()
-      if (this.mailbox.size > 0) matchMessages(this)
+      if (!this.mailbox.isEmpty) matchMessages(this)
       if (this.mustLookAtTimers) this.timersDue()
     }
     if (!this.isCommitting) this.settleSafely()
@@ -377,10 +377,15 @@ export class Run {
     if (dueAtMs <= this.seenAtMs) this.mustLookAtTimers = true
   }
 
+  /** Something kept a timer from ending that may be due. */
+  lookAtTimers(): void {
+    this.mustLookAtTimers = true
+  }
+
   private timersDue(): void {
     this.mustLookAtTimers = false
     for (const [seq, timer] of this.timers) {
-      if (timer.dueAt > this.seenAtMs) continue
+      if (timer.dueAt > this.seenAtMs || this.signalWaits.get(seq)?.isChecking === true) continue
       this.timers.delete(seq)
       if (timer.kind === 'sleep') this.append({ type: 'sleep_ended', seq })
       else if (timer.kind === 'retry') retryDue(this, timer.command)
