@@ -1,9 +1,8 @@
 // The main door: authoring, the engine, the client, errors.
 
-export { workflow, type Workflow, type WorkflowOptions } from './workflow/define.js'
-export type { WorkflowContext, StepContext, StepOptions, ChildOptions } from './workflow/context.js'
+export { workflow, type Workflow } from './workflow/define.js'
+export type { WorkflowContext, StepContext, StepOptions } from './workflow/context.js'
 export { createEngine, type Engine, type EngineOptions } from './engine/create-engine.js'
-export { createClient } from './client/open-client.js'
 export type { Client, Handle } from './client/client.js'
 export { migrate } from './store/migrate.js'
 export { CerebelumError, errorCode } from './core/errors.js'

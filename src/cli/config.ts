@@ -83,6 +83,11 @@ function flagOf(name: SettingName): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 }
 
+/** For help and documentation. */
+export function variableOf(name: SettingName): string {
+  return settings[name].variable
+}
+
 interface Setting<Schema extends z.ZodType> {
   readonly variable: string
   readonly schema: Schema

@@ -1,7 +1,7 @@
 // The flags that commands share: each is a setting of config.ts under the same name, given as text and checked there.
 
 import type { Command } from 'commander'
-import { DEFAULT_PORT, type SettingName } from './config.js'
+import { DEFAULT_PORT, variableOf, type SettingName } from './config.js'
 
 const FLAGS: { readonly [Name in SettingName]: readonly [flag: string, meaning: string] } = {
   databaseUrl: ['--database-url <url>', 'PostgreSQL or CockroachDB (default: an embedded PostgreSQL)'],
@@ -26,6 +26,9 @@ export const DATABASE_FLAGS: readonly SettingName[] = [
 export const NODE_FLAGS: readonly SettingName[] = [...DATABASE_FLAGS, 'connections', 'host', 'port']
 
 export function addFlags(command: Command, names: readonly SettingName[]): Command {
-  for (const name of names) command.option(...FLAGS[name])
+  for (const name of names) {
+    const [flag, meaning] = FLAGS[name]
+    command.option(flag, `${meaning} [${variableOf(name)}]`)
+  }
   return command
 }
