@@ -94,6 +94,8 @@ export class Node implements RunHost, Host {
   private readonly answeredListeners = new Set<AnsweredListener>()
   /** Workflows of other nodes, as last read. */
   private registered: ReadonlySet<string> = new Set()
+  /** Partitions of others that the next turn looks at, too. */
+  private readonly lookedAt = new Map<number, LeaseHolder['partitions'][number]>()
   private idlePollMs = POLL_MIN_MS
   private reserved = 0
   private releaseRejections: (() => void) | undefined
@@ -149,7 +151,7 @@ export class Node implements RunHost, Host {
       onRung: () => this.claims.poke(),
     })
     const partitions = (): LeaseHolder['partitions'] => this.leases.partitions
-    this.timers = new TimerLoop({ store, clock, log, partitions, onRung: () => this.claims.poke() })
+    this.timers = new TimerLoop({ store, clock, log, partitions, onRung: (foreign) => this.look(foreign) })
     this.claims = new Loop({
       name: 'claims',
       clock,
@@ -372,12 +374,21 @@ export class Node implements RunHost, Host {
     if (isLive || owned.some(isOurs) || help.neglected.some(isOurs)) this.claims.poke()
   }
 
+  /** Looks at once, also in partitions of others: what waits there for our timers is in our memory. */
+  private look(foreign: LeaseHolder['partitions']): void {
+    for (const home of foreign) this.lookedAt.set(home.partition, home)
+    this.claims.poke()
+  }
+
   private async claimTurn(): Promise<number> {
     if (!this.isReady) return POLL_MIN_MS
     this.givingBack.retry()
     const rung = this.live.size > 0 ? await this.takeRung() : 0
     const { partitions, help } = this.leases
-    const own = await this.claimFrom([...partitions, ...help.neglected], 0)
+    for (const home of [...partitions, ...help.neglected]) this.lookedAt.set(home.partition, home)
+    const homes = [...this.lookedAt.values()]
+    this.lookedAt.clear()
+    const own = await this.claimFrom(homes, 0)
     if (own.isFull) return 0
     const late = this.isHelpDue() ? await this.claimFrom(help.looked, LATE_MS) : { claimed: 0, isFull: false }
     return late.isFull ? 0 : this.pace(rung + own.claimed + late.claimed)

@@ -17,7 +17,8 @@ export interface TimerLoopOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly partitions: () => readonly TimerHome[]
-  readonly onRung: () => void
+  /** Doorbells ring, or may: of what this node owns, of what runs here, and in these partitions of others. */
+  readonly onRung: (foreign: readonly TimerHome[]) => void
 }
 
 const BATCH_MAX = 1_000
@@ -86,7 +87,8 @@ export class TimerLoop {
     const nextInMs = isDue ? 0 : await store.nextTimer(homes)
     if (nextInMs === null || nextInMs > 0) return this.sleep(nextInMs, foreign)
     const fired = await store.fireTimers(homes, BATCH_MAX)
-    if (fired.taken > 0) onRung()
+    // Also when another was faster: what runs here was rung all the same.
+    if (fired.taken > 0 || isDue) onRung(foreign)
     if (fired.taken === BATCH_MAX) {
       this.keep(foreign, this.databaseMs())
       return 0
