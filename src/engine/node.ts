@@ -258,7 +258,7 @@ export class Node implements RunHost, Host {
 
   closed(run: Run, status: ExecutionStatus, payload: string | undefined): void {
     this.forget(run)
-    if (run.parent !== null) this.claims.poke()
+    if (run.parent !== null) this.poke([run.parent.key])
     for (const listener of this.closedListeners) listener(run.executionId, status, payload)
     this.pokeIfHungry()
   }
@@ -322,8 +322,9 @@ export class Node implements RunHost, Host {
     if (row.claimedBy !== null) this.reserved--
   }
 
-  poke(_keys: readonly ExecutionKey[]): void {
-    this.claims.poke()
+  poke(keys: readonly ExecutionKey[]): void {
+    // Whose partition it is: what is in our memory is woken here.
+    this.look(keys.filter(({ executionId }) => this.suspended.has(executionId)))
   }
 
   onClosed(listener: ClosedListener): () => void {
