@@ -2,6 +2,7 @@
 // engine in the same process) it saves round trips; without one everything works the same, a little later.
 
 import { decode, encode } from '../core/codec.js'
+import { settledWithin } from '../core/deadline.js'
 import type { Duration } from '../core/duration.js'
 import { CerebelumError } from '../core/errors.js'
 import { isClosed, type ExecutionKey } from '../core/execution.js'
@@ -45,6 +46,8 @@ export interface StoreClientOptions {
 
 const HISTORY_PAGE_MAX = 1_000
 const VERSION_MAX = 2_147_483_647
+/** Without a database, writes wait for all their retries. */
+const CLOSE_MS = 5_000
 
 export class StoreClient implements Client {
   private readonly options: StoreClientOptions
@@ -255,8 +258,10 @@ export class StoreClient implements Client {
     return this.options.clock.monotonicMs() - begunMs
   }
 
+  /** Whoever still waits is told so; writes under way may end, for a while. */
   async close(): Promise<void> {
-    await Promise.all([this.starter.idle(), this.messenger.stop(), this.results.stop()])
+    const work = Promise.all([this.starter.idle(), this.messenger.stop(), this.results.stop()])
+    await settledWithin(this.options.clock, CLOSE_MS, work)
     await this.options.onClose?.()
   }
 }

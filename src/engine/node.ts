@@ -3,6 +3,7 @@
 
 import { LRUCache } from 'lru-cache'
 import { DatabaseClock } from '../core/database-clock.js'
+import { settledWithin } from '../core/deadline.js'
 import { CerebelumError } from '../core/errors.js'
 import type { Event } from '../core/event.js'
 import { isClosed, type ExecutionKey, type ExecutionStatus } from '../core/execution.js'
@@ -63,6 +64,8 @@ const HELP_MS = 1_000
 const LATE_MS = 1_000
 /** Events of histories that are read and replayed at one time; more executions wait for the next group. */
 const LOADED_EVENTS_MAX = 20_000
+/** A node that leaves while the database is away would wait for all its retries: nothing is lost without them. */
+const LEAVE_MS = 5_000
 const UPKEEP_MS = 30_000
 const UPKEEP_BATCH_MAX = 1_000
 const CONSUMED_KEPT_MS = 24 * 3_600_000
@@ -191,15 +194,22 @@ export class Node implements RunHost, Host {
   /** Stops claiming, lets steps in flight end and be recorded (at most drainMs), hands everything back. */
   async stop(): Promise<void> {
     this.isDraining = true
-    await Promise.all([this.claims.stop(), this.timers.stop(), this.upkeep.stop(), this.unlisten()])
+    const { clock } = this
+    const untilMs = clock.monotonicMs() + this.options.drainMs
+    const loops = Promise.all([this.claims.stop(), this.timers.stop(), this.upkeep.stop(), this.unlisten()])
+    await settledWithin(clock, this.options.drainMs, loops)
     for (const run of this.live.values()) run.pump()
-    const deadline = this.clock.monotonicMs() + this.options.drainMs
-    while (this.live.size > 0 && this.clock.monotonicMs() < deadline) {
-      await new Promise<void>((resolve) => this.clock.after(5, resolve))
+    while (this.live.size > 0 && clock.monotonicMs() < untilMs) {
+      await new Promise<void>((resolve) => clock.after(5, resolve))
     }
     this.dropAll()
     this.releaseRejections?.()
-    await this.commitLanes.idle()
+    const left = await settledWithin(clock, LEAVE_MS, this.leave(loops))
+    if (!left) this.log.warn({}, 'the node left without giving up its lease, which runs out by itself')
+  }
+
+  private async leave(loops: Promise<unknown>): Promise<void> {
+    await Promise.all([loops, this.commitLanes.idle()])
     try {
       await this.leases.stop()
     } catch (error) {

@@ -84,10 +84,10 @@ function createPools(options: OpenStoreOptions, settings: boolean): Pools {
 }
 
 async function closePools(pools: Pools): Promise<void> {
-  await pools.heartbeat.end({ timeout: CLOSE_SECONDS })
-  await pools.transactions.end({ timeout: CLOSE_SECONDS })
-  await pools.transitions.end({ timeout: CLOSE_SECONDS })
-  await pools.work.end({ timeout: CLOSE_SECONDS })
+  const { heartbeat, transactions, transitions, work } = pools
+  await Promise.all(
+    [heartbeat, transactions, transitions, work].map((pool) => pool.end({ timeout: CLOSE_SECONDS })),
+  )
 }
 
 function timeoutOf(options: OpenStoreOptions): number {

@@ -1,0 +1,117 @@
+// Who may declare a node dead: nobody, while nobody could renew.
+
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { silentLogger, systemClock } from '../../src/core/ports.js'
+import { LeaseHolder } from '../../src/coordination/lease-holder.js'
+import type { Store } from '../../src/store/store.js'
+import { createTestDatabase, type TestDatabase } from '../support/database.js'
+import { eventually } from '../support/wait.js'
+
+let database: TestDatabase
+const LEASE_MS = 600
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+})
+afterAll(() => database.drop())
+
+interface Holder {
+  readonly leases: LeaseHolder
+  /** How many renewals wait for the database. */
+  readonly waiting: () => number
+  shut(): void
+  open(): void
+}
+
+/** A node's lease over a database that comes and goes. */
+async function holder(): Promise<Holder> {
+  const store = await database.openStore()
+  let gate: Promise<void> | undefined
+  let open: () => void = () => undefined
+  let waiting = 0
+  const gated: Store = {
+    ...store,
+    async renewLease(...parameters) {
+      waiting++
+      await gate
+      waiting--
+      return store.renewLease(...parameters)
+    },
+  }
+  const leases = new LeaseHolder({
+    store: gated,
+    clock: systemClock,
+    log: silentLogger,
+    region: 'local',
+    address: null,
+    release: 'test',
+    capacity: 1,
+    workflows: [],
+    leaseMs: LEASE_MS,
+    heartbeatMs: 100,
+    load: () => ({}),
+    onLost: () => undefined,
+    onWork: () => undefined,
+  })
+  await leases.start()
+  return {
+    leases,
+    waiting: () => waiting,
+    shut: () => {
+      gate = new Promise((resolve) => (open = resolve))
+    },
+    open: () => {
+      gate = undefined
+      open()
+    },
+  }
+}
+
+it('after a stall of the database whoever comes back first buries nobody', async () => {
+  const [first, second] = [await holder(), await holder()]
+  try {
+    const ids = [first.leases.nodeId, second.leases.nodeId]
+    for (const node of [first, second]) node.shut()
+    for (const node of [first, second]) await eventually(() => node.waiting() > 0)
+    const sql = database.connect()
+    const isOver = async () =>
+      (await sql`select 1 from leases where expires_at > now() - interval '200 milliseconds'`).length === 0
+    await eventually(isOver)
+    first.open()
+    // It is back, and has looked at the leases of the others more than once.
+    await eventually(() => first.leases.isTrusted())
+    await eventually(async () => {
+      const [row] = await sql`
+        select 1 from leases where node_id = ${ids[0] ?? ''}::text and expires_at > now() + interval '300 milliseconds'`
+      return row !== undefined
+    })
+    second.open()
+    await eventually(() => second.leases.isTrusted())
+    expect([first.leases.nodeId, second.leases.nodeId]).toEqual(ids)
+  } finally {
+    for (const node of [first, second]) {
+      node.open()
+      await node.leases.stop()
+    }
+  }
+})
+
+it('a node that does not come back is buried all the same', async () => {
+  const [first, second] = [await holder(), await holder()]
+  try {
+    for (const node of [first, second]) node.shut()
+    for (const node of [first, second]) await eventually(() => node.waiting() > 0)
+    await eventually(() => !first.leases.isTrusted())
+    first.open()
+    const sql = database.connect()
+    await eventually(
+      async () =>
+        (await sql`select 1 from leases where node_id = ${second.leases.nodeId}::text`).length === 0,
+    )
+  } finally {
+    for (const node of [first, second]) {
+      node.open()
+      await node.leases.stop()
+    }
+  }
+})
