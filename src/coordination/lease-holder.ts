@@ -24,6 +24,8 @@ export interface LeaseHolderOptions {
   readonly load: () => Readonly<Record<string, number>>
   /** The lease ran out or was taken away: whatever is held under the old id is lost; a new id was joined. */
   readonly onLost: () => void
+  /** The lease was renewed: what was held back for want of trust may begin. */
+  readonly onTrusted?: () => void
   /** Partitions changed, or executions of a dead node were rung. */
   readonly onWork: () => void
 }
@@ -106,6 +108,7 @@ export class LeaseHolder {
       // began nothing. A database that was away for a while costs no node its work.
       this.trustedUntilMs = begunMs + leaseMs * (1 - MARGIN)
       this.noteRenewal()
+      if (this.isTrusted()) this.options.onTrusted?.()
     } else {
       log.warn({ nodeId: this.nodeId }, 'the lease of this node ran out; it joins as a new node')
       await this.rejoin()
@@ -156,7 +159,8 @@ export class LeaseHolder {
    * the others time to come back too.
    */
   private mayReap(): boolean {
-    return this.options.clock.monotonicMs() >= this.reapFromMs
+    const nowMs = this.options.clock.monotonicMs()
+    return nowMs >= this.reapFromMs && nowMs - this.renewedMs <= this.options.leaseMs
   }
 
   private noteRenewal(): void {

@@ -101,6 +101,8 @@ export class Node implements RunHost, Host {
   private readonly lookedAt = new Map<number, LeaseHolder['partitions'][number]>()
   private idlePollMs = POLL_MIN_MS
   private reserved = 0
+  /** What waits for the lease to be trusted again; at most the steps that may run at a time. */
+  private untrusted: (() => void)[] = []
   private releaseRejections: (() => void) | undefined
   private unlisten: () => Promise<void> = () => Promise.resolve()
   private helpedMs = -Infinity
@@ -145,6 +147,7 @@ export class Node implements RunHost, Host {
       }),
       onLost: () => this.dropAll(),
       onWork: () => this.claims.poke(),
+      onTrusted: () => this.beginHeld(),
     })
     this.givingBack = new GivingBack({
       store,
@@ -226,6 +229,14 @@ export class Node implements RunHost, Host {
 
   isTrusted(): boolean {
     return this.leases.isTrusted()
+  }
+
+  onceTrusted(begin: () => void): void {
+    this.untrusted.push(begin)
+  }
+
+  private beginHeld(): void {
+    for (const begin of this.untrusted.splice(0)) begin()
   }
 
   commit(commit: Commit): Promise<CommitOutcome> {
@@ -570,6 +581,7 @@ export class Node implements RunHost, Host {
     }
     this.live.clear()
     this.suspended.clear()
+    this.beginHeld()
   }
 
   private pokeIfHungry(): void {

@@ -19,6 +19,8 @@ export interface RunHost {
   readonly isDraining: boolean
   /** Whether this node may still start steps (its lease is trusted). */
   isTrusted(): boolean
+  /** Calls back once it may again; also when it never will, because everything was dropped: look at the run first. */
+  onceTrusted(begin: () => void): void
   commit(commit: Commit): Promise<CommitOutcome>
   startChild(row: StartRow): Promise<StartOutcome>
   /** Whether this node has a workflow, or any node ever had. */

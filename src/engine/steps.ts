@@ -64,12 +64,9 @@ export function releaseSlots(run: Run): void {
 }
 
 function begin(run: Run, command: StepCommand, progress: Progress): void {
-  const isLive = run.state === 'live' && !run.isClosing
-  if (!isLive || !run.host.isTrusted()) {
-    releaseSlots(run)
-    if (isLive) run.drop('lost')
-    return
-  }
+  if (run.state !== 'live' || run.isClosing) return releaseSlots(run)
+  // A late renewal is no loss: the step begins when the lease is trusted again, or not at all.
+  if (!run.host.isTrusted()) return run.host.onceTrusted(() => begin(run, command, progress))
   const { seq } = command
   const isOwed = run.instance.isOwed(seq)
   // Canceled while it waited for its turn.

@@ -17,8 +17,10 @@ async function transact(run: Run, command: TransactionCommand): Promise<void> {
   let holds = false
   let event: NewEvent | undefined
   try {
+    while (run.state === 'live' && !run.isClosing && !run.host.isTrusted()) {
+      await new Promise<void>((resolve) => run.host.onceTrusted(resolve))
+    }
     if (run.state !== 'live' || run.isClosing) return
-    if (!run.host.isTrusted()) return run.drop('lost')
     // Canceled while it waited for its turn.
     if (!run.instance.pending.has(seq)) {
       run.attempts.delete(seq)

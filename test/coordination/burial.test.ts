@@ -15,6 +15,8 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 
+type Call = 'renewLease' | 'readCluster'
+
 interface Holder {
   readonly leases: LeaseHolder
   /** How many renewals wait for the database. */
@@ -23,19 +25,27 @@ interface Holder {
   open(): void
 }
 
-/** A node's lease over a database that comes and goes. */
-async function holder(): Promise<Holder> {
+/** A node's lease over a database that comes and goes; `call` is what it goes away at. */
+async function holder(call: Call = 'renewLease'): Promise<Holder> {
   const store = await database.openStore()
   let gate: Promise<void> | undefined
   let open: () => void = () => undefined
   let waiting = 0
+  const pass = async (which: Call): Promise<void> => {
+    if (which !== call) return
+    waiting++
+    await gate
+    waiting--
+  }
   const gated: Store = {
     ...store,
     async renewLease(...parameters) {
-      waiting++
-      await gate
-      waiting--
+      await pass('renewLease')
       return store.renewLease(...parameters)
+    },
+    async readCluster() {
+      await pass('readCluster')
+      return store.readCluster()
     },
   }
   const leases = new LeaseHolder({
@@ -67,34 +77,40 @@ async function holder(): Promise<Holder> {
   }
 }
 
-it('after a stall of the database whoever comes back first buries nobody', async () => {
-  const [first, second] = [await holder(), await holder()]
-  try {
-    const ids = [first.leases.nodeId, second.leases.nodeId]
-    for (const node of [first, second]) node.shut()
-    for (const node of [first, second]) await eventually(() => node.waiting() > 0)
-    const sql = database.connect()
-    const isOver = async () =>
-      (await sql`select 1 from leases where expires_at > now() - interval '200 milliseconds'`).length === 0
-    await eventually(isOver)
-    first.open()
-    // It is back, and has looked at the leases of the others more than once.
-    await eventually(() => first.leases.isTrusted())
-    await eventually(async () => {
-      const [row] = await sql`
+it.each([
+  ['renewing', 'renewLease'],
+  ['looking at the others', 'readCluster'],
+] as const)(
+  'who was stalled by the database while %s, and comes back first, buries nobody',
+  async (_, call) => {
+    const [first, second] = [await holder(call), await holder()]
+    try {
+      const ids = [first.leases.nodeId, second.leases.nodeId]
+      for (const node of [first, second]) node.shut()
+      for (const node of [first, second]) await eventually(() => node.waiting() > 0)
+      const sql = database.connect()
+      const isOver = async () =>
+        (await sql`select 1 from leases where expires_at > now() - interval '200 milliseconds'`).length === 0
+      await eventually(isOver)
+      first.open()
+      // It is back, and has looked at the leases of the others more than once.
+      await eventually(() => first.leases.isTrusted())
+      await eventually(async () => {
+        const [row] = await sql`
         select 1 from leases where node_id = ${ids[0] ?? ''}::text and expires_at > now() + interval '300 milliseconds'`
-      return row !== undefined
-    })
-    second.open()
-    await eventually(() => second.leases.isTrusted())
-    expect([first.leases.nodeId, second.leases.nodeId]).toEqual(ids)
-  } finally {
-    for (const node of [first, second]) {
-      node.open()
-      await node.leases.stop()
+        return row !== undefined
+      })
+      second.open()
+      await eventually(() => second.leases.isTrusted())
+      expect([first.leases.nodeId, second.leases.nodeId]).toEqual(ids)
+    } finally {
+      for (const node of [first, second]) {
+        node.open()
+        await node.leases.stop()
+      }
     }
-  }
-})
+  },
+)
 
 it('a node that does not come back is buried all the same', async () => {
   const [first, second] = [await holder(), await holder()]

@@ -12,8 +12,10 @@ import { eventually } from './wait.js'
 export interface OwnPostgres {
   /** The same before and after a restart. */
   readonly url: string
-  /** SIGKILL to every process of the server. */
+  /** SIGKILL to every process of the server; nobody starts it again before `restart`. */
   kill(): Promise<void>
+  /** In good order, whoever uses it. */
+  shutDown(): Promise<void>
   /** Starts it on the same data; it recovers. */
   restart(): Promise<void>
   /** SIGSTOP to every process: connections stay and nothing answers. */
@@ -50,11 +52,14 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
     url: url.href,
     async kill() {
       signal(await pids(), 'SIGKILL')
+      // It would be started again by those who use it.
+      await server.stop()
       await eventually(async () => (await pids()).length === 0, { what: 'the end of the server' })
     },
+    async shutDown() {
+      await server.stop({ evenIfUsed: true })
+    },
     async restart() {
-      // Leaves the dead one: nothing is there to be stopped.
-      await server.stop()
       server = await startEmbeddedPostgres({ dataDir, port })
     },
     async freeze() {
