@@ -557,6 +557,8 @@ export class Node implements RunHost, Host {
     }
     const loaded = new Run(this, { key, definition, run, runVersion, claimEpoch, parent })
     this.live.add(loaded)
+    // A copy that was suspended while this one was being read is of the past.
+    this.suspended.delete(key.executionId)
     if (cancel !== undefined) return cancelUnbegun(loaded, started.version, cancel)
     // It was given up in good order behind the last event: its code has been there, and said what it had to say.
     const isSeen = claimEpoch > 1 && claim.attempts === 0 && claim.version >= (history.at(-1)?.version ?? 0)
