@@ -21,6 +21,8 @@ export interface LeaseHolderOptions {
   readonly workflows: readonly string[]
   readonly leaseMs: number
   readonly heartbeatMs: number
+  /** Deaths of its node, without progress in between, that make an execution a dead letter. */
+  readonly crashesMax: number
   readonly load: () => Readonly<Record<string, number>>
   /** The lease ran out or was taken away: whatever is held under the old id is lost; a new id was joined. */
   readonly onLost: () => void
@@ -127,7 +129,7 @@ export class LeaseHolder {
     const isOrphansDue = begunMs >= this.orphansDueMs
     let dead: string[] = []
     if ((nextMs <= 0 || isOrphansDue) && this.mayReap()) {
-      dead = await store.reapLeases(GRACE_MS)
+      dead = await store.reapLeases({ graceMs: GRACE_MS, crashesMax: this.options.crashesMax })
       // Not all nodes at once, again and again.
       this.orphansDueMs = begunMs + ORPHANS_MS * (1 + randomFraction())
     }

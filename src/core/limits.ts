@@ -27,6 +27,8 @@ export interface Limits {
   readonly stepsPerNodeMax: number
   /** A step that was canceled and does not heed its signal is given up after this many ms. */
   readonly cancelGraceMs: number
+  /** An execution whose node died this often while it was at work, without progress in between, is a dead letter. */
+  readonly crashesMax: number
   /** Messages waiting in one execution's inbox; more are refused with TOO_MANY. */
   readonly inboxMax: number
   /** Writes waiting in one lane of a client, and their payloads: more are refused with OVERLOADED. */
@@ -51,6 +53,7 @@ export const DEFAULT_LIMITS: Limits = {
   stepsPerExecutionMax: 1_000,
   stepsPerNodeMax: 4_000,
   cancelGraceMs: 10_000,
+  crashesMax: 8,
   inboxMax: 10_000,
   laneQueueMax: 50_000,
   laneBytesMax: 256 * MIB,
@@ -73,6 +76,7 @@ const CEILINGS: Limits = {
   stepsPerExecutionMax: 1_000_000,
   stepsPerNodeMax: 1_000_000,
   cancelGraceMs: 86_400_000,
+  crashesMax: 1_000,
   inboxMax: 1_000_000,
   laneQueueMax: 10_000_000,
   laneBytesMax: 65_536 * MIB,

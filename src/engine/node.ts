@@ -26,7 +26,7 @@ import { Lane } from '../core/lane.js'
 import { CommitLanes } from './commit-lanes.js'
 import { LiveRuns } from './live-runs.js'
 import { askInstance } from './messages.js'
-import { Run, type Waking } from './run.js'
+import { Run, SUSPECT_CRASHES, type Waking } from './run.js'
 import type { RunHost } from './run-host.js'
 import { Slots } from './slots.js'
 import { holdStrayRejections } from './stray-rejections.js'
@@ -62,6 +62,8 @@ const HINTED_POLL_MAX_MS = 1_000
 /** How often a node looks for what others are late with, and what late is: owners poll several times as often. */
 const HELP_MS = 1_000
 const LATE_MS = 1_000
+/** How long an execution waits that has to be run alone, while others are. */
+const SUSPECT_WAIT_MS = 250
 /** Events of histories that are read and replayed at one time; more executions wait for the next group. */
 const LOADED_EVENTS_MAX = 20_000
 /** A node that leaves while the database is away would wait for all its retries: nothing is lost without them. */
@@ -145,6 +147,7 @@ export class Node implements RunHost, Host {
         cached: this.suspended.size,
         laneDepth: this.commitLanes.depth,
       }),
+      crashesMax: limits.crashesMax,
       onLost: () => this.dropAll(),
       onWork: () => this.claims.poke(),
       onTrusted: () => this.beginHeld(),
@@ -498,7 +501,7 @@ export class Node implements RunHost, Host {
     const at = claimed[0]?.at
     if (at !== undefined) this.timers.noteTime(at)
     if (at !== undefined) this.databaseClock.note(at)
-    const ready = claimed.map((claim) => ({ claim, cached: this.takeCached(claim) }))
+    const ready = this.withoutSuspects(claimed).map((claim) => ({ claim, cached: this.takeCached(claim) }))
     const toLoad = ready.filter(({ cached }) => cached === undefined)
     const histories = await readHistories(
       this.store,
@@ -522,6 +525,27 @@ export class Node implements RunHost, Host {
         this.load(claim, historyOf.get(claim) ?? [], waking)
       }
     }
+  }
+
+  /**
+   * Of executions that were there when their nodes died, again and again, only a part at a time: a quarter with the
+   * second crash, a sixteenth with the third, in the end one. So the innocent get on, and what kills its node takes
+   * fewer and fewer with it.
+   */
+  private withoutSuspects(claimed: readonly Claimed[]): readonly Claimed[] {
+    const fresh = claimed.filter(({ attempts }) => attempts >= SUSPECT_CRASHES).length
+    if (fresh === 0) return claimed
+    let live = [...this.live.values()].filter((run) => run.isSuspect).length
+    const all = fresh + live
+    return claimed.filter((claim) => {
+      if (claim.attempts < SUSPECT_CRASHES) return true
+      if (live < Math.max(1, Math.floor(all / 4 ** (claim.attempts - 1)))) {
+        live++
+        return true
+      }
+      void this.givingBack.handBack(claim, SUSPECT_WAIT_MS)
+      return false
+    })
   }
 
   private takeCached(claim: Claimed): Run | undefined {
@@ -555,7 +579,8 @@ export class Node implements RunHost, Host {
     if (isEarly && cancel === undefined) {
       return void this.givingBack.handBack({ key, claimEpoch, version: started.version }, undefined)
     }
-    const loaded = new Run(this, { key, definition, run, runVersion, claimEpoch, parent })
+    const crashes = claim.attempts
+    const loaded = new Run(this, { key, definition, run, runVersion, claimEpoch, parent, crashes })
     this.live.add(loaded)
     // A copy that was suspended while this one was being read is of the past.
     this.suspended.delete(key.executionId)

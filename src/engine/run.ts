@@ -32,6 +32,8 @@ export interface RunInit {
   readonly runVersion: number
   readonly claimEpoch: number
   readonly parent: ParentLink | null
+  /** Nodes that died while they ran it, without progress in between; default 0. */
+  readonly crashes?: number
 }
 
 /** What a claim or a doorbell brings: unread messages, up to where they were read, and the database's time. */
@@ -63,6 +65,9 @@ const OUTCOMES: ReadonlySet<EventType> = new Set<EventType>([
   'child_failed',
 ])
 
+/** One crash is bad luck; what was there at two is looked at with care. */
+export const SUSPECT_CRASHES = 2
+
 const STALL_CHECKS = 5
 const STALL_CHECK_MS = 200
 /** What a run costs before its payloads; measured roughly, for the cache's bound by bytes. */
@@ -75,6 +80,8 @@ export class Run {
   run: number
   runVersion: number
   claimEpoch: number
+  readonly crashes: number
+  private claimedVersion = 0
   version = 0
   instance: Instance
   host: RunHost
@@ -134,6 +141,7 @@ export class Run {
     this.run = init.run
     this.runVersion = init.runVersion
     this.claimEpoch = init.claimEpoch
+    this.crashes = init.crashes ?? 0
     this.stepSlots = new Slots(host.limits.stepsPerExecutionMax)
     this.instance = this.newInstance()
   }
@@ -147,6 +155,11 @@ export class Run {
     return !this.isDelivering && this.ahead === 0
   }
 
+  /** Whether it may be what killed its last nodes: it has not grown since. */
+  get isSuspect(): boolean {
+    return this.crashes >= SUSPECT_CRASHES && this.version === this.claimedVersion
+  }
+
   get isPausing(): boolean {
     return this.pauses.length > 0
   }
@@ -158,6 +171,7 @@ export class Run {
     this.isDelivering = true
     await this.instance.replay(history, isSeen)
     this.version = history.at(-1)?.version ?? this.version
+    this.claimedVersion = this.version
     this.isDelivering = false
     this.wake(waking)
   }

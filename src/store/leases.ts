@@ -113,31 +113,60 @@ export async function findOrphaned({ sql, tables }: Database, limit: number): Pr
 }
 
 /**
- * Takes up to `limit` claims from a node that has no lease (any more) and rings their doorbells. `crashes` is
- * what it adds to their attempts: 1 for a node that died, 0 for one that left. The lease is looked at again in
- * the statement, so that a node that came back in between keeps what it holds.
- * Index: executions_claimed. Rows written: at most `limit`.
+ * Takes up to `limit` claims from a node that has no lease (any more) and rings their doorbells. `crashesMax` undefined:
+ * the node left in good order. Else it died, and each execution that has not grown since its last crash is counted one
+ * more: from the second on it waits, twice as long each time, and at `crashesMax` it becomes a dead letter. The lease is
+ * looked at again in the statement, so that a node that came back in between keeps what it holds.
+ * Indexes: executions_claimed; events_pkey, the last row of each. Rows written: at most `limit`.
  */
 export async function handBack(
   { sql, tables }: Database,
-  options: { readonly nodeId: string; readonly crashes: number; readonly limit: number },
+  options: { readonly nodeId: string; readonly crashesMax: number | undefined; readonly limit: number },
 ): Promise<number> {
+  const crashesMax = options.crashesMax ?? null
+  const deadNote =
+    `Its node died ${String(crashesMax)} times in a row while it was at work, without any progress in between. ` +
+    'Look for what ends or blocks the process, then retry it.'
   const rows = await sql<object[]>`
     with held as (
-      select e.region, e.partition, e.execution_id, e.claim_epoch
+      select e.region, e.partition, e.execution_id, e.claim_epoch, e.attempts, e.version, (
+        select v.version from ${tables.events} as v
+        where v.region = e.region and v.partition = e.partition and v.execution_id = e.execution_id
+        order by v.version desc limit 1
+      ) as last_version
       from ${tables.executions} as e
       where e.claimed_by = ${options.nodeId}::text
         and not exists (select 1 from ${tables.leases} as l where l.node_id = ${options.nodeId}::text)
       limit ${options.limit}::int8
-      for update skip locked
+      for update of e skip locked
+    ), counted as (
+      select h.region, h.partition, h.execution_id, h.claim_epoch, coalesce(h.last_version, h.version) as version,
+        case
+          when ${crashesMax}::int4 is null then h.attempts::int4
+          when h.last_version > h.version then 1
+          else least(h.attempts + 1, 1000)
+        end as crashes
+      from held as h
     )
     update ${tables.executions} as e set
-      claimed_by = null, ready_at = now(), attempts = least(e.attempts + ${options.crashes}::int4, 32767)::int2
-    from (
-      select region, partition, execution_id, claim_epoch from held order by region, partition, execution_id
+      claimed_by = null, version = h.version, attempts = h.crashes::int2,
+      status = case when h.crashes >= ${crashesMax}::int4 then 'dead' else e.status end,
+      note = case when h.crashes >= ${crashesMax}::int4 then ${deadNote}::text else e.note end,
+      ready_at = case
+        when h.crashes >= ${crashesMax}::int4 then null
+        when ${crashesMax}::int4 is null or h.crashes < 2 then now()
+        else now() + least(${CRASH_WAIT_MS}::float8 * power(2, h.crashes - 2), ${CRASH_WAIT_MAX_MS}::float8)
+          * interval '1 millisecond'
+      end
+    from (select c.region, c.partition, c.execution_id, c.claim_epoch, c.version, c.crashes
+      from counted as c order by c.region, c.partition, c.execution_id
     ) as h
     where e.region = h.region and e.partition = h.partition and e.execution_id = h.execution_id
       and e.claimed_by = ${options.nodeId}::text and e.claim_epoch = h.claim_epoch
     returning 1`
   return rows.length
 }
+
+/** The first wait of what may have killed its node, and the longest. */
+const CRASH_WAIT_MS = 100
+const CRASH_WAIT_MAX_MS = 10_000

@@ -211,7 +211,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
       retried('renewLease', () => renewLease(pulse, { nodeId, leaseMs, load })),
     readCluster: () => retried('readCluster', () => readCluster(pulse)),
     removeLease: (nodeId) => removeLease(pulse, policy, nodeId),
-    reapLeases: (graceMs) => reapLeases(pulse, policy, graceMs),
+    reapLeases: (options) => reapLeases(pulse, policy, options),
     async readPartitions() {
       const rows = await retried('readPartitions', () => readPartitions(pulse))
       home.update(rows)

@@ -10,25 +10,25 @@ import type { Database } from './tables.js'
 export async function reapLeases(
   database: Database,
   policy: RetryPolicy,
-  graceMs: number,
+  { graceMs, crashesMax }: { readonly graceMs: number; readonly crashesMax: number },
 ): Promise<string[]> {
   const expired = await withRetry(policy, 'reapLeases', () => deleteExpired(database, graceMs))
   const orphaned = await withRetry(policy, 'reapLeases', () => findOrphaned(database, NODES_MAX))
   const dead = [...new Set([...expired, ...orphaned])]
-  for (const nodeId of dead) await handBackAll(database, policy, { nodeId, crashes: 1 })
+  for (const nodeId of dead) await handBackAll(database, policy, { nodeId, crashesMax })
   return dead
 }
 
 /** A node leaves in good order. */
 export async function removeLease(database: Database, policy: RetryPolicy, nodeId: string): Promise<void> {
   await withRetry(policy, 'removeLease', () => deleteLease(database, nodeId))
-  await handBackAll(database, policy, { nodeId, crashes: 0 })
+  await handBackAll(database, policy, { nodeId, crashesMax: undefined })
 }
 
 async function handBackAll(
   database: Database,
   policy: RetryPolicy,
-  options: { readonly nodeId: string; readonly crashes: number },
+  options: { readonly nodeId: string; readonly crashesMax: number | undefined },
 ): Promise<void> {
   await withRetry(policy, 'handBack', () => freePartitions(database, options.nodeId))
   for (let batch = 0; batch < BATCHES_MAX; batch++) {

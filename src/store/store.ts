@@ -299,9 +299,10 @@ export interface Store {
   readCluster(): Promise<Cluster>
   /** Deletes the lease and hands everything of the node back: doorbells ring, partitions are nobody's. */
   removeLease(nodeId: string): Promise<void>
-  /** Deletes leases that ran out at least `graceMs` ago and rings what they had claimed (attempts + 1), in bounded
-   *  batches. Also rings what is claimed by nodes that have no lease at all. Returns the dead nodes' ids. */
-  reapLeases(graceMs: number): Promise<string[]>
+  /** Deletes leases that ran out at least `graceMs` ago and rings what they had claimed, in bounded batches. What made
+   *  no progress since its last crash is counted (`attempts`), waits longer each time, and is `dead` at `crashesMax`.
+   *  Also rings what is claimed by nodes that have no lease at all. Returns the dead nodes' ids. */
+  reapLeases(options: { readonly graceMs: number; readonly crashesMax: number }): Promise<string[]>
   readPartitions(): Promise<PartitionRow[]>
   /** Takes partitions that are nobody's or owned by a node without a lease; returns those taken. */
   takePartitions(nodeId: string, partitions: readonly number[]): Promise<number[]>
