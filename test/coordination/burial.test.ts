@@ -59,6 +59,7 @@ async function holder(call: Call = 'renewLease'): Promise<Holder> {
     workflows: [],
     leaseMs: LEASE_MS,
     heartbeatMs: 100,
+    crashesMax: 8,
     load: () => ({}),
     onLost: () => undefined,
     onWork: () => undefined,
