@@ -64,6 +64,11 @@ describe('the commands', () => {
     for (const name of named) expect(Object.keys(scripts)).toContain(name)
   })
 
+  test('hand what is done to npm on to the program', () => {
+    // Without `exec` a shell stands in between, dies of the signal alone, and leaves the node behind.
+    expect(scripts['start']).toMatch(/^exec node /)
+  })
+
   test('of the program are those that it has', async () => {
     const { stdout } = await run(process.execPath, [join(root, 'dist/cli/main.js'), '--help'])
     const [, listed = ''] = stdout.split('Commands:')
