@@ -1,8 +1,10 @@
 // `npm run bench -- NAME`: one benchmark, ours and its reference side by side in one run.
 
 import { Command } from 'commander'
+import { writeTable } from '../src/cli/output.js'
 import { progress, writeReport } from './harness/report.js'
 import { openPlace } from './harness/place.js'
+import { failover } from './load/failover.js'
 import { throughput } from './load/throughput.js'
 
 const program = new Command('bench').description('Benchmarks of Cerebelum. Durability is never turned off.')
@@ -37,6 +39,53 @@ program
       await place.close()
     }
   })
+
+program
+  .command('failover')
+  .description('from kill -9 of a node to the next event of each execution that it ran')
+  .option('--json', 'the last line of standard output is one JSON object', false)
+  .option(
+    '--database-url <url>',
+    'PostgreSQL or CockroachDB; default: an embedded PostgreSQL in a fresh folder',
+  )
+  .option('--kills <n>', 'how many nodes are killed, one after the other', whole, 30)
+  .option('--running <n>', 'executions at work on each of them', whole, 1_000)
+  .option('--waiting <n>', 'executions that wait meanwhile', whole, 10_000)
+  .option('--survivors <n>', 'nodes that live on', whole, 2)
+  .action(async (options: FailoverFlags) => {
+    const place = await openPlace(options.databaseUrl)
+    try {
+      progress(`on ${place.server}`)
+      const { kills, running, waiting, survivors } = options
+      const report = await failover(place, { kills, running, waiting, survivors, onProgress: progress })
+      writeTable({
+        head: [report.name, `${report.runs} kills, ${report.executions} executions`],
+        rows: [
+          ['p50 / p99 / max', `${ms(report.p50_ms)} / ${ms(report.p99_ms)} / ${ms(report.max_ms)}`],
+          ['last of a kill, median', ms(report.ours)],
+          ['last of a kill, lowest … highest', report.spread.ours.map(ms).join(' … ')],
+          ['promised for p99', ms(report.reference)],
+          ['on', `${report.machine}, Node ${report.node_version}, ${report.server}`],
+        ],
+      })
+      if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`)
+    } finally {
+      await place.close()
+    }
+  })
+
+interface FailoverFlags {
+  readonly json: boolean
+  readonly databaseUrl?: string
+  readonly kills: number
+  readonly running: number
+  readonly waiting: number
+  readonly survivors: number
+}
+
+function ms(value: number): string {
+  return `${Math.round(value)} ms`
+}
 
 interface ThroughputFlags {
   readonly json: boolean

@@ -1,0 +1,124 @@
+// `failover`: from `kill -9` of a node to the next event that another node records, for every execution it ran.
+// All instants are the database's: the kill is stamped just before the signal is sent, so that nothing is flattered.
+
+import { performance } from 'node:perf_hooks'
+import { percentile } from '../harness/pairs.js'
+import type { Place } from '../harness/place.js'
+import { machineText } from '../harness/report.js'
+import { startNode, type FleetNode } from '../nodes/fleet.js'
+
+export interface FailoverOptions {
+  readonly kills: number
+  /** Executions at work on the node that is killed. */
+  readonly running: number
+  /** Executions that wait meanwhile. */
+  readonly waiting: number
+  /** Nodes that live on. */
+  readonly survivors: number
+  readonly onProgress: (text: string) => void
+}
+
+export interface FailoverReport {
+  readonly name: 'failover'
+  readonly unit: 'ms'
+  /** Median over the kills of the time until the last execution of a kill had gone on. */
+  readonly ours: number
+  /** What is promised for the 99th percentile. */
+  readonly reference: number
+  readonly ratio: number
+  readonly runs: number
+  readonly spread: { readonly ours: readonly [number, number] }
+  readonly p50_ms: number
+  readonly p99_ms: number
+  readonly max_ms: number
+  readonly executions: number
+  readonly running: number
+  readonly waiting: number
+  readonly machine: string
+  readonly node_version: string
+  readonly server: string
+}
+
+const PROMISED_MS = 2_000
+const DEADLINE_MS = 120_000
+
+export async function failover(place: Place, options: FailoverOptions): Promise<FailoverReport> {
+  const { kills, running, waiting, survivors, onProgress } = options
+  const schema = await place.freshSchema()
+  const fleet = { url: place.url, schema, capacity: running * 2 }
+  const living = await Promise.all(Array.from({ length: survivors }, () => startNode(fleet)))
+  const [first] = living
+  if (first === undefined) throw new Error('failover needs a survivor')
+  if (waiting > 0) {
+    await first.order({ start: 'waiting', count: waiting })
+    onProgress(`${waiting} executions wait`)
+  }
+  const all: number[] = []
+  const longest: number[] = []
+  try {
+    for (let kill = 1; kill <= kills; kill++) {
+      const victim = await startNode(fleet)
+      await victim.order({ start: 'held', count: running })
+      const times = await killAndWatch(place, schema, victim, running)
+      all.push(...times)
+      longest.push(Math.max(...times))
+      onProgress(
+        `kill ${kill}/${kills}: ${times.length} executions, p50 ${Math.round(percentile(times, 0.5))} ms, last ${Math.round(Math.max(...times))} ms`,
+      )
+    }
+  } finally {
+    await Promise.all(living.map((node) => node.stop()))
+  }
+  const p99 = percentile(all, 0.99)
+  return {
+    name: 'failover',
+    unit: 'ms',
+    ours: percentile(longest, 0.5),
+    reference: PROMISED_MS,
+    ratio: p99 / PROMISED_MS,
+    runs: kills,
+    spread: { ours: [Math.min(...longest), Math.max(...longest)] },
+    p50_ms: percentile(all, 0.5),
+    p99_ms: p99,
+    max_ms: Math.max(...all),
+    executions: all.length,
+    running,
+    waiting,
+    machine: machineText(),
+    node_version: process.versions.node,
+    server: place.server,
+  }
+}
+
+/** Milliseconds from the kill to the next event, of each execution that the victim held. */
+async function killAndWatch(
+  { sql }: Place,
+  schema: string,
+  victim: FleetNode,
+  running: number,
+): Promise<number[]> {
+  const executions = sql(`${schema}.executions`)
+  const events = sql(`${schema}.events`)
+  const [before] = await sql<{ held: number; at: Date }[]>`
+    select count(*)::int4 as held, clock_timestamp() as at from ${executions}
+    where claimed_by = ${victim.nodeId}::text and workflow = 'held'`
+  if (before?.held !== running)
+    throw new Error(`the node holds ${before?.held} executions instead of ${running}`)
+  await victim.kill()
+  const deadline = performance.now() + DEADLINE_MS
+  for (;;) {
+    const [open] = await sql<{ count: number }[]>`
+      select count(*)::int4 as count from ${executions} where workflow = 'held' and closed_at is null`
+    if (open?.count === 0) break
+    if (performance.now() > deadline) throw new Error(`${open?.count} executions did not go on`)
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+  const rows = await sql<{ ms: number }[]>`
+    select (extract(epoch from min(v.at) - ${before.at.toISOString()}::timestamptz) * 1000)::float8 as ms
+    from ${events} as v join ${executions} as e
+      on e.region = v.region and e.partition = v.partition and e.execution_id = v.execution_id
+    where e.workflow = 'held' and v.at > ${before.at.toISOString()}::timestamptz and e.started_at <= ${before.at.toISOString()}::timestamptz
+    group by e.execution_id`
+  if (rows.length !== running) throw new Error(`${rows.length} executions went on instead of ${running}`)
+  return rows.map(({ ms }) => ms)
+}

@@ -1,0 +1,32 @@
+// One engine node as a process of its own, for benchmarks that kill nodes. Arguments: URL, schema, capacity. It is told by
+// messages what to start, and says when it is ready and when it has started.
+
+import { createEngine } from '../../src/index.js'
+import { held, waiting } from './held.js'
+
+export type Order = { readonly start: 'held' | 'waiting'; readonly count: number }
+export type News = { readonly ready: string } | { readonly started: number }
+
+const [url = '', schema = '', capacity = '2000'] = process.argv.slice(2)
+const engine = await createEngine({
+  database: { url, schema },
+  workflows: [held, waiting],
+  capacity: Number(capacity),
+  limits: { stepsPerNodeMax: Number(capacity) },
+})
+await engine.start()
+
+const tell = (news: News): void => void process.send?.(news)
+process.on('message', (order: Order) => {
+  void start(order).then(() => tell({ started: order.count }))
+})
+process.once('disconnect', () => void engine.stop().then(() => process.exit(0)))
+tell({ ready: engine.nodeId })
+
+async function start({ start: workflow, count }: Order): Promise<void> {
+  const input = { pid: process.pid }
+  for (let from = 0; from < count; from += 10_000) {
+    const some = Math.min(10_000, count - from)
+    await engine.client.startMany(Array.from({ length: some }, () => ({ workflow, input })))
+  }
+}
