@@ -117,17 +117,18 @@ export async function findOrphaned({ sql, tables }: Database, limit: number): Pr
  * the node left in good order. Else it died, and each execution that has not grown since its last crash is counted one
  * more: from the second on it waits, twice as long each time, and at `crashesMax` it becomes a dead letter. The lease is
  * looked at again in the statement, so that a node that came back in between keeps what it holds.
- * Indexes: executions_claimed; events_pkey, the last row of each. Rows written: at most `limit`.
+ * Returns the partition of each. Indexes: executions_claimed; events_pkey, the last row of each. Rows written: at most
+ * `limit`.
  */
 export async function handBack(
   { sql, tables }: Database,
   options: { readonly nodeId: string; readonly crashesMax: number | undefined; readonly limit: number },
-): Promise<number> {
+): Promise<number[]> {
   const crashesMax = options.crashesMax ?? null
   const deadNote =
     `Its node died ${String(crashesMax)} times in a row while it was at work, without any progress in between. ` +
     'Look for what ends or blocks the process, then retry it.'
-  const rows = await sql<object[]>`
+  const rows = await sql<{ partition: number }[]>`
     with held as (
       select e.region, e.partition, e.execution_id, e.claim_epoch, e.attempts, e.version, (
         select v.version from ${tables.events} as v
@@ -163,8 +164,8 @@ export async function handBack(
     ) as h
     where e.region = h.region and e.partition = h.partition and e.execution_id = h.execution_id
       and e.claimed_by = ${options.nodeId}::text and e.claim_epoch = h.claim_epoch
-    returning 1`
-  return rows.length
+    returning e.partition`
+  return rows.map((row) => row.partition)
 }
 
 /** The first wait of what may have killed its node, and the longest. */

@@ -135,6 +135,11 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
               onNotify,
             }),
   })
+  const reaping = {
+    database: pulse,
+    policy,
+    onRung: (partitions: ReadonlySet<number>) => hints.ring(partitions),
+  }
   let closing: Promise<void> | undefined
 
   return {
@@ -210,8 +215,8 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     renewLease: (nodeId, leaseMs, load) =>
       retried('renewLease', () => renewLease(pulse, { nodeId, leaseMs, load })),
     readCluster: () => retried('readCluster', () => readCluster(pulse)),
-    removeLease: (nodeId) => removeLease(pulse, policy, nodeId),
-    reapLeases: (options) => reapLeases(pulse, policy, options),
+    removeLease: (nodeId) => removeLease(reaping, nodeId),
+    reapLeases: (options) => reapLeases(reaping, options),
     async readPartitions() {
       const rows = await retried('readPartitions', () => readPartitions(pulse))
       home.update(rows)

@@ -6,36 +6,45 @@ import { freePartitions } from './partitions.js'
 import { type RetryPolicy, withRetry } from './retry.js'
 import type { Database } from './tables.js'
 
+export interface Reaping {
+  readonly database: Database
+  readonly policy: RetryPolicy
+  /** Doorbells ring in these partitions. */
+  readonly onRung: (partitions: ReadonlySet<number>) => void
+}
+
 /** Deletes leases that ran out, and rings what their nodes, and any node without a lease, had claimed. */
 export async function reapLeases(
-  database: Database,
-  policy: RetryPolicy,
+  reaping: Reaping,
   { graceMs, crashesMax }: { readonly graceMs: number; readonly crashesMax: number },
 ): Promise<string[]> {
+  const { database, policy } = reaping
   const expired = await withRetry(policy, 'reapLeases', () => deleteExpired(database, graceMs))
   const orphaned = await withRetry(policy, 'reapLeases', () => findOrphaned(database, NODES_MAX))
   const dead = [...new Set([...expired, ...orphaned])]
-  for (const nodeId of dead) await handBackAll(database, policy, { nodeId, crashesMax })
+  for (const nodeId of dead) await handBackAll(reaping, { nodeId, crashesMax })
   return dead
 }
 
 /** A node leaves in good order. */
-export async function removeLease(database: Database, policy: RetryPolicy, nodeId: string): Promise<void> {
+export async function removeLease(reaping: Reaping, nodeId: string): Promise<void> {
+  const { database, policy } = reaping
   await withRetry(policy, 'removeLease', () => deleteLease(database, nodeId))
-  await handBackAll(database, policy, { nodeId, crashesMax: undefined })
+  await handBackAll(reaping, { nodeId, crashesMax: undefined })
 }
 
 async function handBackAll(
-  database: Database,
-  policy: RetryPolicy,
+  { database, policy, onRung }: Reaping,
   options: { readonly nodeId: string; readonly crashesMax: number | undefined },
 ): Promise<void> {
   await withRetry(policy, 'handBack', () => freePartitions(database, options.nodeId))
   for (let batch = 0; batch < BATCHES_MAX; batch++) {
-    const count = await withRetry(policy, 'handBack', () =>
+    const rung = await withRetry(policy, 'handBack', () =>
       handBack(database, { ...options, limit: BATCH_SIZE }),
     )
-    if (count === 0) return
+    if (rung.length === 0) return
+    // After each batch: the others begin while the rest is still being handed back.
+    onRung(new Set(rung))
   }
 }
 
