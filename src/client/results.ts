@@ -80,6 +80,7 @@ export class Results {
 
   /** It was closed from here: ask at once. */
   hurry(executionId: string): void {
+    this.closedHere.set(executionId, true)
     this.room.hurry(executionId)
   }
 
