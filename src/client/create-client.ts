@@ -208,7 +208,7 @@ export class StoreClient implements Client {
       throw closed(executionId, 'there is nothing to terminate', status)
     }
     this.results.hurry(executionId)
-    this.options.host?.poke([])
+    this.options.host?.ended(executionId)
   }
 
   resume(executionId: string): Promise<void> {

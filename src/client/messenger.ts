@@ -122,13 +122,9 @@ export class Messenger {
   ): Promise<unknown> {
     checkName(name, 'update name', this.options.limits.nameCharactersMax)
     const timeoutMs = answerTimeoutMs(options.timeout)
-    const updateId = await this.send(executionId, {
-      kind: 'update',
-      name,
-      value: payload,
-      id: options.updateId,
-    })
-    const answer = await this.answer(executionId, updateId, {
+    const updateId = options.updateId ?? randomHex(12)
+    const messageId = await this.send(executionId, { kind: 'update', name, value: payload, id: updateId })
+    const answer = await this.answer(executionId, messageId, {
       timeoutMs,
       onTimeout: () =>
         new CerebelumError(
@@ -190,8 +186,9 @@ export class Messenger {
     const { limits, store, host } = this.options
     const { kind, name, value, id } = message
     checkId(executionId, 'execution id', limits.idCharactersMax)
-    const messageId =
-      id === undefined ? `${kind}:${randomHex(12)}` : checkId(id, `${kind} id`, limits.idCharactersMax)
+    if (id !== undefined) checkId(id, `${kind} id`, limits.idCharactersMax)
+    // Apart by kind: a signal is no repetition of an update that has the same id, nor of a message of the engine's own.
+    const messageId = messageIdOf(kind, id ?? randomHex(12))
     const what = kind === name ? kind : `${kind} "${name}"`
     const payload = encode(value, `payload of ${what}`, limits.payloadBytesMax)
     const key = store.keyOf(executionId)
@@ -257,6 +254,10 @@ export class Messenger {
     const late = new Map([...silent.keys()].map((one, index) => [one, last[index] ?? null]))
     return asked.map((one, index) => answers[index] ?? late.get(one) ?? silent.get(one) ?? null)
   }
+}
+
+function messageIdOf(kind: MessageKind, id: string): string {
+  return `${kind}:${id}`
 }
 
 function roomId(executionId: string, messageId: string): string {

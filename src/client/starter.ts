@@ -147,6 +147,7 @@ export class Starter {
     const outcome =
       transaction === undefined ? await store.restart(again) : await store.restartWithin(transaction, again)
     if (outcome.kind === 'created') {
+      if (transaction === undefined) host?.ended(executionId)
       host?.poke([row.key])
       return { executionId, created: true }
     }

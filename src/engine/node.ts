@@ -25,6 +25,7 @@ import { readHistories, readInboxes } from './history-reader.js'
 import { Lane } from '../core/lane.js'
 import { CommitLanes } from './commit-lanes.js'
 import { LiveRuns } from './live-runs.js'
+import { LongSteps } from './long-steps.js'
 import { askInstance } from './messages.js'
 import { Run, SUSPECT_CRASHES, type Waking } from './run.js'
 import type { RunHost } from './run-host.js'
@@ -94,6 +95,7 @@ export class Node implements RunHost, Host {
   private readonly timers: TimerLoop
   private readonly claims: Loop
   private readonly upkeep: Loop
+  private readonly longSteps: LongSteps
   private readonly givingBack: GivingBack
   private readonly closedListeners = new Set<ClosedListener>()
   private readonly answeredListeners = new Set<AnsweredListener>()
@@ -168,6 +170,7 @@ export class Node implements RunHost, Host {
       turn: () => this.claimTurn(),
       afterErrorMs: POLL_MAX_MS,
     })
+    this.longSteps = new LongSteps({ store, clock, log, runs: () => this.live.values() })
     this.upkeep = new Loop({
       name: 'upkeep',
       clock,
@@ -195,6 +198,7 @@ export class Node implements RunHost, Host {
     this.claims.start()
     this.timers.start()
     this.upkeep.start()
+    this.longSteps.start()
   }
 
   /** Stops claiming, lets steps in flight end and be recorded (at most drainMs), hands everything back. */
@@ -202,7 +206,13 @@ export class Node implements RunHost, Host {
     this.isDraining = true
     const { clock } = this
     const untilMs = clock.monotonicMs() + this.options.drainMs
-    const loops = Promise.all([this.claims.stop(), this.timers.stop(), this.upkeep.stop(), this.unlisten()])
+    const loops = Promise.all([
+      this.claims.stop(),
+      this.timers.stop(),
+      this.upkeep.stop(),
+      this.longSteps.stop(),
+      this.unlisten(),
+    ])
     await settledWithin(clock, this.options.drainMs, loops)
     for (const run of this.live.values()) run.pump()
     while (this.live.size > 0 && clock.monotonicMs() < untilMs) {
@@ -344,6 +354,10 @@ export class Node implements RunHost, Host {
   /** A reservation of `claimant` that came to nothing. */
   startFailed(row: StartRow): void {
     if (row.claimedBy !== null) this.reserved--
+  }
+
+  ended(executionId: string): void {
+    this.live.get(executionId)?.drop('lost')
   }
 
   poke(keys: readonly ExecutionKey[]): void {

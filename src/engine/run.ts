@@ -293,6 +293,14 @@ export class Run {
     this.clockMonotonicMs = this.host.clock.monotonicMs()
   }
 
+  /** Whether a step of it has been running since then, or for longer. */
+  hasStepSince(monotonicMs: number): boolean {
+    for (const attempt of this.attempts.values()) {
+      if (attempt !== undefined && attempt.begunMs <= monotonicMs) return true
+    }
+    return false
+  }
+
   eventsOfRun(): number {
     return this.version - this.runVersion + 1 + this.events.length
   }

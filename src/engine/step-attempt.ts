@@ -31,6 +31,7 @@ export type AttemptResult =
 export class Attempt implements StepContext {
   /** Encoded at once: what the step does with its details afterwards must not change what is kept. */
   heartbeatGiven: string | undefined
+  readonly begunMs: number
   private readonly options: AttemptOptions
   private controller: AbortController | undefined
   private cancels: (() => void)[] = []
@@ -39,6 +40,7 @@ export class Attempt implements StepContext {
 
   constructor(options: AttemptOptions) {
     this.options = options
+    this.begunMs = options.clock.monotonicMs()
     this.heartbeatGiven = options.lastHeartbeat
   }
 

@@ -148,6 +148,21 @@ describe('signals', () => {
     }
   })
 
+  it('are no repetition of something else that has the same id', async () => {
+    const { executionId: id } = await using.client.start(collect, 2)
+    // No handler for it: it stays in the inbox.
+    const update = using.client
+      .update(id, 'none', null, { updateId: 'order-7' })
+      .catch((error: unknown) => error)
+    const sql = using.database.connect({ max: 1 })
+    await eventually(async () => (await sql`select 1 from signals where execution_id = ${id}`).length === 1)
+    await using.client.signal(id, 'next', 1, { signalId: 'order-7' })
+    await using.client.signal(id, 'next', 1, { signalId: 'order-7' })
+    await using.client.signal(id, 'next', 2, { signalId: 'order-8' })
+    expect(await using.client.result(id)).toEqual([1, 2])
+    expect(await update).toMatchObject({ code: 'EXECUTION_CLOSED' })
+  })
+
   it('that nobody waits for do not keep an execution from suspending', async () => {
     const { executionId: id } = await using.client.start(collect, 1)
     for (let n = 0; n < 10; n++) await using.client.signal(id, 'other', n)

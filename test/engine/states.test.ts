@@ -53,7 +53,16 @@ const doing = workflow({ name: 'doing' }, async (ctx, what: Doing) => {
   return ctx.step('last', () => count(`${id} last`))
 })
 
-const using = useEngine([doing, child], { limits: { stepsPerExecutionMax: 10 } })
+const signals = new Map<string, AbortSignal>()
+
+const long = workflow({ name: 'long' }, async (ctx) =>
+  ctx.step('long', ({ signal }) => {
+    signals.set(ctx.executionId, signal)
+    return new Promise(() => undefined)
+  }),
+)
+
+const using = useEngine([doing, child, long], { limits: { stepsPerExecutionMax: 10 } })
 const all: Doing[] = ['step', 'quick retry', 'slow retry', 'sleep', 'signal', 'child']
 
 async function becomes(id: string, ...statuses: string[]): Promise<void> {
@@ -140,6 +149,18 @@ describe.each(all)('an execution in a %s', (what) => {
     await release(id, what)
     if (what === 'step') await openUntil(id, 'completed')
     expect(await using.client.result(id, { timeout: '20s' })).toBe(1)
+  })
+})
+
+describe('a step that takes long', () => {
+  it.each(['here', 'elsewhere'] as const)('is aborted when its execution is terminated %s', async (where) => {
+    const other = await using.join()
+    const { executionId: id } = await using.client.start(long, null)
+    await eventually(() => signals.get(id))
+    const { client } = where === 'here' ? using : other
+    await client.terminate(id)
+    await eventually(() => signals.get(id)?.aborted)
+    await other.stop()
   })
 })
 

@@ -104,9 +104,9 @@ class Load {
     for (const { id, input } of requests) {
       this.orders.set(id, input.n)
       for (let approval = 1; approval <= approvalsOf(input.n); approval++) {
-        const messageId = `approval-${approval}`
-        await this.client.signal(id, 'approved', 'yes', { signalId: messageId })
-        this.messages.push({ executionId: id, messageId })
+        const signalId = `approval-${approval}`
+        await this.client.signal(id, 'approved', 'yes', { signalId })
+        this.messages.push({ executionId: id, messageId: `signal:${signalId}` })
       }
     }
   }

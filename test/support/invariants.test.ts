@@ -221,13 +221,13 @@ const DAMAGES: readonly Damage[] = [
     name: 'a signal that was recorded and not consumed',
     workflow: 'listener',
     damage: (sql, id) => sql`update signals set consumed_at = null where execution_id = ${id}::text`,
-    finding: /recorded message "go-1", which is still unread/,
+    finding: /recorded message "signal:go-1", which is still unread/,
   },
   {
     name: 'a signal that was consumed and not recorded',
     workflow: 'patient',
     damage: (sql, id) => sql`update signals set consumed_at = now() where execution_id = ${id}::text`,
-    finding: /consumed signal "other-1" without a record/,
+    finding: /consumed signal "signal:other-1" without a record/,
   },
   {
     name: 'a signal that was recorded twice',
@@ -237,13 +237,13 @@ const DAMAGES: readonly Damage[] = [
       await sql`update events set seq = 9 where execution_id = ${id}::text and version = 4`,
       await bump(sql, id, 1),
     ],
-    finding: /records message "go-1" once more/,
+    finding: /records message "signal:go-1" once more/,
   },
   {
     name: 'a signal that vanished',
     workflow: 'listener',
     damage: (sql, id) => sql`delete from signals where execution_id = ${id}::text`,
-    finding: /recorded message "go-1", which is not in its inbox/,
+    finding: /recorded message "signal:go-1", which is not in its inbox/,
   },
   {
     name: 'two signals in one place',
@@ -258,13 +258,13 @@ const DAMAGES: readonly Damage[] = [
     name: 'a signal beyond the inbox',
     workflow: 'patient',
     damage: (sql, id) => sql`update executions set inbox = 0 where execution_id = ${id}::text`,
-    finding: /has message "other-1" at 1, beyond its inbox \(0\)/,
+    finding: /has message "signal:other-1" at 1, beyond its inbox \(0\)/,
   },
   {
     name: 'a request to cancel that rings nobody',
     workflow: 'patient',
     damage: (sql, id) => sql`update signals set kind = 'cancel' where execution_id = ${id}::text`,
-    finding: /waits in silence beside the unread cancel "other-1"/,
+    finding: /waits in silence beside the unread cancel "signal:other-1"/,
   },
   {
     name: 'a child that is not there',
@@ -329,7 +329,7 @@ afterAll(() => database?.drop())
 describe('the checker', () => {
   it('finds nothing in a healthy database', async () => {
     const starts = [...HEALTHY, ...DAMAGES.map(idOf)]
-    const messages = [{ executionId: 'healthy-listener', messageId: 'go-1' }]
+    const messages = [{ executionId: 'healthy-listener', messageId: 'signal:go-1' }]
     expect(await findViolations(sql, { quiet: true, starts, messages })).toEqual([])
   })
 
