@@ -7,7 +7,7 @@ export function summaryTable(
   summary: Summary,
   { problems, ownMs }: { readonly problems: number; readonly ownMs: number },
 ): TableData {
-  const { outcomes, events, spanMs, latency, retries, payments, paidCents } = summary
+  const { outcomes, events, spanMs, most, latency, retries, payments, paidCents } = summary
   const executions = [...outcomes.values()].reduce((sum, count) => sum + count, 0)
   const rows: [string, string][] = [
     ['executions', number(executions)],
@@ -15,7 +15,10 @@ export function summaryTable(
     ['events', number(events)],
     ['from the first start to the last end', seconds(spanMs)],
     ['  this process took', seconds(ownMs)],
-    ['throughput', `${rate(executions, spanMs)} executions/s, ${rate(events, spanMs)} events/s`],
+    [
+      `throughput until ${most.share * 100} % had ended`,
+      `${rate(executions * most.share, most.afterMs)} executions/s, about ${rate(events * most.share, most.afterMs)} events/s`,
+    ],
   ]
   if (latency !== undefined) {
     rows.push([

@@ -9,11 +9,15 @@ export interface Summary {
   readonly events: number
   /** From the first start to the last end, by the database's clock; the time a killed run lay still included. */
   readonly spanMs: number
+  /** How soon most had ended: the last ones wait for approvals that never come. */
+  readonly most: { readonly share: number; readonly afterMs: number }
   readonly latency: { readonly p50Ms: number; readonly p95Ms: number; readonly p99Ms: number } | undefined
   readonly retries: number
   readonly payments: number
   readonly paidCents: number
 }
+
+const MOST = 0.95
 
 const OUTCOMES = [
   'no claim',
@@ -35,7 +39,8 @@ export function summarize(executions: readonly FlightExecution[], ledger: readon
   return {
     outcomes,
     events: executions.reduce((total, { version }) => total + version, 0),
-    spanMs: spanOf(executions),
+    spanMs: endOf(executions, 1),
+    most: { share: MOST, afterMs: endOf(executions, MOST) },
     latency: latencyOf(executions),
     retries: sum(({ attempts, payments }) => attempts - payments),
     payments: sum(({ payments }) => payments),
@@ -69,12 +74,9 @@ function latencyOf(executions: readonly FlightExecution[]): Summary['latency'] {
   return { p50Ms: at(0.5), p95Ms: at(0.95), p99Ms: at(0.99) }
 }
 
-function spanOf(executions: readonly FlightExecution[]): number {
-  let first = Infinity
-  let last = -Infinity
-  for (const { startedAt, closedAt } of executions) {
-    first = Math.min(first, startedAt.getTime())
-    last = Math.max(last, closedAt?.getTime() ?? -Infinity)
-  }
-  return Math.max(0, last - first)
+/** When this share of all had ended, from the first start. */
+function endOf(executions: readonly FlightExecution[], share: number): number {
+  const first = Math.min(...executions.map(({ startedAt }) => startedAt.getTime()))
+  const ends = executions.flatMap(({ closedAt }) => (closedAt === null ? [] : [closedAt.getTime() - first]))
+  return ends.toSorted((a, b) => a - b)[Math.ceil(ends.length * share) - 1] ?? 0
 }
