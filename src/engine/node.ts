@@ -30,6 +30,7 @@ import { askInstance } from './messages.js'
 import { Run, SUSPECT_CRASHES, type Waking } from './run.js'
 import type { RunHost } from './run-host.js'
 import { Slots } from './slots.js'
+import { Strangers } from './strangers.js'
 import { holdStrayRejections } from './stray-rejections.js'
 
 export interface NodeOptions {
@@ -71,6 +72,7 @@ const LOADED_EVENTS_MAX = 20_000
 const LEAVE_MS = 5_000
 const UPKEEP_MS = 30_000
 const UPKEEP_BATCH_MAX = 1_000
+const HELD_MAX = 10_000
 const CONSUMED_KEPT_MS = 24 * 3_600_000
 
 type ClosedListener = (executionId: string, status: ExecutionStatus, payload: string | undefined) => void
@@ -103,6 +105,8 @@ export class Node implements RunHost, Host {
   private registered: ReadonlySet<string> = new Set()
   /** Partitions of others that the next turn looks at, too. */
   private readonly lookedAt = new Map<number, LeaseHolder['partitions'][number]>()
+  private readonly strangers: Strangers
+  private readonly lost: Strangers
   private idlePollMs = POLL_MIN_MS
   private reserved = 0
   /** What waits for the lease to be trusted again; at most the steps that may run at a time. */
@@ -125,6 +129,8 @@ export class Node implements RunHost, Host {
       maxSize: options.cacheBytesMax,
       sizeCalculation: (run: Run) => run.bytes,
     })
+    this.strangers = new Strangers(clock)
+    this.lost = new Strangers(clock)
     this.databaseClock = new DatabaseClock(clock)
     this.commitLanes = new CommitLanes({
       lanes: options.lanes,
@@ -477,11 +483,12 @@ export class Node implements RunHost, Host {
     try {
       const rung = await this.store.takeRung(this.nodeId, RUNG_BATCH_MAX, ({ key, claimEpoch }) => {
         const run = this.live.get(key.executionId)
-        if (run === undefined || run.claimEpoch !== claimEpoch) return true
+        if (run === undefined || run.claimEpoch !== claimEpoch) return this.strangers.isOld(key, claimEpoch)
         if (!run.keep()) return false
         kept.add(run)
         return true
       })
+      this.strangers.forgetUnseen()
       await this.wakeRung(rung)
       return rung.length
     } catch (error) {
@@ -610,8 +617,23 @@ export class Node implements RunHost, Host {
       const rung = await this.store.sweepStranded(partitions, UPKEEP_BATCH_MAX)
       if (rung > 0) this.claims.poke()
     }
+    await this.giveBackLost()
     await this.store.sweepConsumed(CONSUMED_KEPT_MS, UPKEEP_BATCH_MAX)
     return UPKEEP_MS
+  }
+
+  /** Held, but not in memory, twice in a row: a start whose answer was lost, or a fault. The lease would keep it. */
+  private async giveBackLost(): Promise<void> {
+    for (const { key, claimEpoch } of await this.store.findHeld(this.nodeId, HELD_MAX)) {
+      const isHere = this.live.get(key.executionId)?.claimEpoch === claimEpoch
+      if (isHere || !this.lost.isOld(key, claimEpoch)) continue
+      this.log.warn(
+        { executionId: key.executionId },
+        'an execution was held and not worked on; it is given back',
+      )
+      void this.givingBack.handBack({ key, claimEpoch, version: 0 }, 0)
+    }
+    this.lost.forgetUnseen()
   }
 
   private dropAll(): void {

@@ -206,6 +206,8 @@ export class Run {
     this.isPumping = true
     try {
       this.proceed()
+    } catch (error) {
+      this.drop('broken', error)
     } finally {
       this.isPumping = false
     }
@@ -216,7 +218,7 @@ export class Run {
       return this.block(this.instance.disagreement.message)
     // On its way out of memory, or into its next run: what comes in stays where it is until then.
     if (this.transition !== undefined) {
-      if (!this.isCommitting) void this.flush()
+      if (!this.isCommitting) this.flush()
       return
     }
     for (const note of this.instance.takeNotes()) this.takeNote(note)
@@ -449,7 +451,7 @@ export class Run {
     if (this.state !== 'live' || this.isDelivering || this.isCommitting) return
     const isHolding = this.ahead > 0 && this.instance.hasFresh
     const idle = this.attempts.size === 0 && this.busy === 0 && !isHolding
-    if (idle && this.mayLookAhead()) return void this.lookAhead()
+    if (idle && this.mayLookAhead()) return this.watch(this.lookAhead())
     if (idle && !this.isClosing && this.instance.outcome !== undefined && !this.isHeldUp()) {
       const waitsForRetry = [...this.timers.values()].some((timer) => timer.kind === 'retry')
       if (this.instance.outcome.kind !== 'completed' || !waitsForRetry)
@@ -459,7 +461,7 @@ export class Run {
     if (this.transition === undefined && !this.isClosing && exceeded !== undefined)
       failTooLong(this, exceeded)
     if (idle && this.transition === undefined && !this.isClosing) this.maySuspend()
-    if (this.transition !== undefined || this.events.length > 0 || this.consumed.length > 0) void this.flush()
+    if (this.transition !== undefined || this.events.length > 0 || this.consumed.length > 0) this.flush()
   }
 
   /**
@@ -483,7 +485,7 @@ export class Run {
 
   private async lookAhead(): Promise<void> {
     const at = this.host.databaseTime()
-    if (at === undefined) return void this.flush()
+    if (at === undefined) return this.flush()
     this.isDelivering = true
     this.ahead = this.events.length
     for (const [index, written] of this.events.slice().entries()) {
@@ -573,11 +575,20 @@ export class Run {
     this.consumed = []
     this.messages = []
     this.transition = { kind: 'release', status: 'blocked', readyInMs: BLOCKED_RETRY_MS, note }
-    void this.flush()
+    this.flush()
   }
 
-  private async flush(): Promise<void> {
+  private flush(): void {
     this.isCommitting = true
+    this.watch(this.write())
+  }
+
+  /** What nobody foresaw costs this execution its rest, never the process. */
+  private watch(work: Promise<void>): void {
+    work.catch((error: unknown) => this.drop('broken', error))
+  }
+
+  private async write(): Promise<void> {
     const { events, consumed, messages, attributes, transition } = this.takeAppend()
     let outcome: CommitOutcome
     try {

@@ -7,7 +7,7 @@ import { CerebelumError } from '../core/errors.js'
 import type { NewEvent } from '../core/event.js'
 import { CanceledError, fromFailure } from '../core/failure.js'
 import { randomFraction } from '../core/ports.js'
-import { isRetryable, resolveRetry, retryWaitMs } from '../core/retry.js'
+import { isRetryable, retryWaitMs } from '../core/retry.js'
 import type { Command, StepCommand } from '../workflow/command.js'
 import type { Run } from './run.js'
 import { Attempt, type AttemptResult } from './step-attempt.js'
@@ -179,7 +179,7 @@ function ended(
       return fail(run, command, progress, error)
     }
   }
-  const policy = resolveRetry(command.options.retry, name)
+  const policy = command.retry
   const isWanted = run.instance.isWanted(seq) && run.instance.outcome?.kind !== 'failed'
   if (
     result.final ||

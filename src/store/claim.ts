@@ -1,5 +1,6 @@
 // Claims: taking executions whose doorbell rings, and the doorbells that ring on what a node holds already.
 
+import type { ExecutionKey } from '../core/execution.js'
 import { textArray, plainArray } from './arrays.js'
 import { keyColumns, sortedKeys } from './keys.js'
 import { type Home, decodeClaimed, type RawClaimed } from './rows.js'
@@ -73,6 +74,24 @@ interface RawRung {
   readonly claim_epoch: number
   readonly inbox: number
   readonly at: Date
+}
+
+/** What the node holds by the database's word. Index: executions_claimed, at most `limit` rows. Writes nothing. */
+export async function findHeld(
+  database: Database,
+  nodeId: string,
+  limit: number,
+): Promise<{ readonly key: ExecutionKey; readonly claimEpoch: number }[]> {
+  const { sql, tables } = database
+  const rows = await sql<Pick<RawRung, 'region' | 'partition' | 'execution_id' | 'claim_epoch'>[]>`
+    select e.region, e.partition, e.execution_id, e.claim_epoch
+    from ${tables.executions} as e
+    where e.claimed_by = ${nodeId}::text
+    limit ${limit}::int8`
+  return rows.map((row) => ({
+    key: { region: row.region, partition: row.partition, executionId: row.execution_id },
+    claimEpoch: row.claim_epoch,
+  }))
 }
 
 /** What the node holds and whose doorbell rings. Index: executions_claimed, at most `limit` rows. Writes nothing. */

@@ -6,6 +6,7 @@ import { CerebelumError } from '../core/errors.js'
 import type { ExecutionKey } from '../core/execution.js'
 import { partitionOf } from '../core/partition.js'
 import { systemClock } from '../core/ports.js'
+import { findHeld } from './claim.js'
 import { Claims } from './claims.js'
 import { insertDefinitions, readDefinitions } from './definitions.js'
 import { detectDialect } from './dialect.js'
@@ -177,6 +178,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
 
     claim: (request) => claims.claim(request),
     takeRung: (nodeId, limit, isWanted = () => true) => claims.takeRung(nodeId, limit, isWanted),
+    findHeld: (nodeId, limit) => retried('findHeld', () => findHeld(database, nodeId, limit)),
     ringStranded: (keys) => retried('ringStranded', () => ringStranded(database, keys)),
     sweepStranded: (partitions, limit) =>
       retried('sweepStranded', () => sweepStranded(database, partitions, limit)),

@@ -223,6 +223,11 @@ export interface Store {
    * was found, before any is cleared) goes on ringing.
    */
   takeRung(nodeId: string, limit: number, isWanted?: (rung: Rung) => boolean): Promise<Rung[]>
+  /** Upkeep: what the node holds by the database's word, at most `limit`. */
+  findHeld(
+    nodeId: string,
+    limit: number,
+  ): Promise<{ readonly key: ExecutionKey; readonly claimEpoch: number }[]>
   /** Rings executions (of a lost claim) that are running, unclaimed and silent. */
   ringStranded(keys: readonly ExecutionKey[]): Promise<number>
   /** Upkeep: finds such rows in the given partitions and rings them. */

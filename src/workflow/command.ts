@@ -5,6 +5,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { TransactionSql } from 'postgres'
 import type { Event, NewEvent } from '../core/event.js'
 import type { ParentClosePolicy, Attributes } from '../core/execution.js'
+import type { ResolvedRetryPolicy } from '../core/retry.js'
 import type { StepContext, StepOptions } from './context.js'
 
 interface Base {
@@ -20,6 +21,7 @@ export interface StepCommand extends Base {
   readonly kind: 'step'
   readonly work: (step: StepContext) => unknown
   readonly options: StepOptions<unknown>
+  readonly retry: ResolvedRetryPolicy
 }
 export interface TransactionCommand extends Base {
   readonly kind: 'transaction'

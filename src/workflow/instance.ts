@@ -9,6 +9,7 @@ import type { Attributes } from '../core/execution.js'
 import { CanceledError, fromFailure } from '../core/failure.js'
 import { DEFAULT_LIMITS, type Limits } from '../core/limits.js'
 import type { Logger } from '../core/ports.js'
+import { DEFAULT_RETRY, type ResolvedRetryPolicy } from '../core/retry.js'
 import { SmallMap } from '../core/small-map.js'
 import { seededRandom } from './chance.js'
 import type { Command, Note, RunOutcome } from './command.js'
@@ -50,6 +51,9 @@ export interface InstanceOptions {
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
 export type CommandSpec = DistributiveOmit<Command, 'seq' | 'intent' | 'issuedAtMs'>
+
+/** What was done has to be undone: more attempts than for doing it. */
+const UNDO_RETRY: ResolvedRetryPolicy = { ...DEFAULT_RETRY, attempts: 10 }
 
 const EMPTY: RecordedHistory = { commands: new Map(), patches: new Set(), seqMax: 0 }
 
@@ -310,7 +314,7 @@ export class Instance {
 
   private async undoOne({ name, work }: Undo): Promise<void> {
     try {
-      await this.issue({ kind: 'step', name, work, options: { retry: { attempts: 10 } } })
+      await this.issue({ kind: 'step', name, work, options: {}, retry: UNDO_RETRY })
     } catch {
       // Recorded as step_failed in the history; the others are still to be undone.
       const { log, executionId } = this.options

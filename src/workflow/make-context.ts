@@ -7,7 +7,7 @@ import { CerebelumError } from '../core/errors.js'
 import type { Attributes } from '../core/execution.js'
 import { checkId, checkName, cutText } from '../core/ids.js'
 import type { Logger } from '../core/ports.js'
-import { resolveRetry } from '../core/retry.js'
+import { DEFAULT_RETRY, resolveRetry, type ResolvedRetryPolicy } from '../core/retry.js'
 import { seededUuid } from './chance.js'
 import type { ChildOptions, StepContext, StepOptions, WorkflowContext } from './context.js'
 import type { Workflow } from './define.js'
@@ -46,14 +46,14 @@ class Context {
   step(name: string, work: (step: StepContext) => unknown, options: StepOptions<unknown> = NO_OPTIONS) {
     checkName(name, 'step name', this.#nameMax)
     checkFunction(work, `step "${name}"`)
-    checkStepOptions(name, options)
+    const retry = checkStepOptions(name, options)
     const undo = options.compensate
     const onResolve =
       undo === undefined
         ? undefined
         : (result: unknown): void =>
             this.#instance.onFailure(cutText(`undo ${name}`, this.#nameMax), (step) => undo(result, step))
-    return this.#instance.issue({ kind: 'step', name, work, options }, onResolve)
+    return this.#instance.issue({ kind: 'step', name, work, options, retry }, onResolve)
   }
 
   transaction(name: string, work: (sql: never) => Promise<unknown>) {
@@ -185,13 +185,13 @@ function childIdOf(instance: Instance): string {
 }
 
 /** Here, where the author can catch it, and not when an attempt begins. */
-function checkStepOptions(name: string, options: StepOptions<unknown>): void {
-  if (options === NO_OPTIONS) return
-  resolveRetry(options.retry, name)
+function checkStepOptions(name: string, options: StepOptions<unknown>): ResolvedRetryPolicy {
+  if (options === NO_OPTIONS) return DEFAULT_RETRY
   const { timeout, totalTimeout, heartbeatTimeout } = options
   for (const [what, duration] of Object.entries({ timeout, totalTimeout, heartbeatTimeout })) {
     if (duration !== undefined) durationMs(duration, `${what} of step "${name}"`)
   }
+  return resolveRetry(options.retry, name)
 }
 
 function checkFunction(value: unknown, what: string): void {
