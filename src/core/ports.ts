@@ -19,13 +19,20 @@ export interface Logger {
   error(fields: object, message: string): void
 }
 
+const DELAY_MAX_MS = 2_147_483_647
+
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(ms, callback, options) {
-    // Node fires at once when a delay exceeds 2^31-1 ms; no caller waits longer than that in memory.
-    const timer = setTimeout(callback, Math.min(Math.max(ms, 0), 2_147_483_647))
-    if (options?.unref === true) timer.unref()
+    let timer: NodeJS.Timeout
+    // Node fires at once when a delay exceeds 2^31-1 ms, 25 days: longer ones are waited for in parts.
+    const wait = (leftMs: number): void => {
+      const partMs = Math.min(Math.max(leftMs, 0), DELAY_MAX_MS)
+      timer = setTimeout(() => (leftMs > partMs ? wait(leftMs - partMs) : callback()), partMs)
+      if (options?.unref === true) timer.unref()
+    }
+    wait(ms)
     return () => clearTimeout(timer)
   },
 }

@@ -238,8 +238,9 @@ export class Run {
     return this.transition?.kind === 'close'
   }
 
+  /** With the next append; nothing comes behind the event that gives the claim up or ends the run. */
   append(event: NewEvent): void {
-    this.events.push(event)
+    if (this.transition === undefined) this.events.push(event)
   }
 
   consume(messageId: string, answer?: Answer): void {
@@ -453,15 +454,22 @@ export class Run {
     const idle = this.attempts.size === 0 && this.busy === 0 && !isHolding
     if (idle && this.mayLookAhead()) return this.watch(this.lookAhead())
     if (idle && !this.isClosing && this.instance.outcome !== undefined && !this.isHeldUp()) {
-      const waitsForRetry = [...this.timers.values()].some((timer) => timer.kind === 'retry')
-      if (this.instance.outcome.kind !== 'completed' || !waitsForRetry)
-        beginClose(this, this.instance.outcome)
+      const { kind } = this.instance.outcome
+      // What failed waits for nothing; else a step that nobody awaits is tried until it ends.
+      const mustWait = (kind === 'completed' || kind === 'continued') && this.isRetrying()
+      if (!mustWait) beginClose(this, this.instance.outcome)
     }
     const exceeded = this.exceededLimit()
     if (this.transition === undefined && !this.isClosing && exceeded !== undefined)
       failTooLong(this, exceeded)
     if (idle && this.transition === undefined && !this.isClosing) this.maySuspend()
     if (this.transition !== undefined || this.events.length > 0 || this.consumed.length > 0) this.flush()
+  }
+
+  /** Whether a step waits for its next attempt, or is about to be recorded so. */
+  private isRetrying(): boolean {
+    if (this.events.some((event) => event.type === 'step_retrying')) return true
+    return [...this.timers.values()].some((timer) => timer.kind === 'retry')
   }
 
   /**

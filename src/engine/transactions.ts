@@ -21,6 +21,12 @@ async function transact(run: Run, command: TransactionCommand): Promise<void> {
       await new Promise<void>((resolve) => run.host.onceTrusted(resolve))
     }
     if (run.state !== 'live' || run.isClosing) return
+    if (run.host.isDraining || run.isPausing) {
+      // It is begun by the next claim, which must not take this copy of the run.
+      run.attempts.delete(seq)
+      run.isHeldBack = true
+      return run.pump()
+    }
     // Canceled while it waited for its turn.
     if (!run.instance.pending.has(seq)) {
       run.attempts.delete(seq)

@@ -78,7 +78,21 @@ const values = workflow({ name: 'values' }, async (ctx, value: unknown) => {
   return { value, stepped, told, signaled }
 })
 
-const using = useEngine([rounds, strict, chance, patched, tagged, echo, values])
+const stubborn = workflow({ name: 'stubborn' }, async (ctx, run: number) => {
+  if (run === 2) return ran.get(ctx.executionId)
+  let tries = 0
+  void ctx.step(
+    'left alone',
+    () => {
+      if (++tries === 1) throw new Error('not yet')
+      return note(ctx.executionId, 'ended')
+    },
+    { retry: { attempts: 2, initial: '1.1s', jitter: 0 } },
+  )
+  return ctx.continueAsNew(2)
+})
+
+const using = useEngine([stubborn, rounds, strict, chance, patched, tagged, echo, values])
 
 /** Makes every copy in memory one of the past, so that the execution is replayed by whoever claims it next. */
 async function forget(id: string): Promise<void> {
@@ -100,6 +114,11 @@ describe('continue as new', () => {
     expect(types.filter((type) => type === 'started')).toHaveLength(3)
     expect(types.filter((type) => type === 'step_completed')).toHaveLength(3)
     expect((await using.client.get(id)).input).toMatchObject({ n: 3 })
+  })
+
+  it('waits for a step that nobody awaits, also while that waits for its next attempt', async () => {
+    const { executionId: id } = await using.client.start(stubborn, 1)
+    expect(await using.client.result(id)).toEqual(['ended'])
   })
 
   it('with an input that does not match fails the run', async () => {
