@@ -156,7 +156,7 @@ export async function handBack(
       ready_at = case
         when h.crashes >= ${crashesMax}::int4 then null
         when ${crashesMax}::int4 is null or h.crashes < 2 then now()
-        else now() + least(${CRASH_WAIT_MS}::float8 * power(2, h.crashes - 2), ${CRASH_WAIT_MAX_MS}::float8)
+        else now() + least(${CRASH_WAIT_MS}::float8 * power(2::float8, (h.crashes - 2)::float8), ${CRASH_WAIT_MAX_MS}::float8)
           * interval '1 millisecond'
       end
     from (select c.region, c.partition, c.execution_id, c.claim_epoch, c.version, c.crashes
