@@ -31,6 +31,8 @@ export interface HttpAppOptions {
   /** Whether this node can take work; asked by each GET /readyz. */
   readonly readiness: () => Promise<Readiness>
   readonly log?: Logger
+  /** Larger bodies are refused; default 2 MiB. With a larger `payloadBytesMax`, twice that. */
+  readonly bodyBytesMax?: number
   /** Abort it to drain: /readyz says 503 and long polls are answered at once. */
   readonly draining?: AbortSignal
 }
@@ -44,6 +46,7 @@ const PREFIX = '/api/v1'
  */
 export function createHttpApp(options: HttpAppOptions): Hono {
   const { client, readiness, log = silentLogger, draining = new AbortController().signal } = options
+  const { bodyBytesMax = BODY_BYTES_MAX } = options
   const app = new Hono()
   app.onError((error, c) => {
     const response = problemResponse(c, error)
@@ -66,7 +69,7 @@ export function createHttpApp(options: HttpAppOptions): Hono {
     checkOrigin(c.req.method, c.req.header('sec-fetch-site'))
     await next()
   })
-  app.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: refuseBody }))
+  app.use(bodyLimit({ maxSize: bodyBytesMax, onError: () => refuseBody(bodyBytesMax) }))
   const health = healthRoutes({ readiness, draining })
   mount(app, '', health)
   mount(app, PREFIX, [
@@ -91,11 +94,11 @@ function workflowRoute(client: Client): Route {
   }
 }
 
-function refuseBody(): never {
+function refuseBody(bytesMax: number): never {
   throw new HttpProblem(
     413,
     'PAYLOAD_TOO_LARGE',
-    `The body is larger than ${BODY_BYTES_MAX} bytes. Store large data elsewhere and pass a reference to it.`,
+    `The body is larger than ${bytesMax} bytes. Store large data elsewhere and pass a reference to it.`,
   )
 }
 

@@ -67,6 +67,13 @@ export function failureCode(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined
 }
 
+/** Tells the history's key, which decides between two writers, from a unique key of a user's own tables. */
+export function isVersionTaken(error: unknown): boolean {
+  if (sortFailure(error) !== 'duplicate') return false
+  if (typeof error !== 'object' || error === null || !('constraint_name' in error)) return false
+  return typeof error.constraint_name === 'string' && /^events(_\d\d)?_pkey$/.test(error.constraint_name)
+}
+
 /** The typed error for what could not be helped by trying again. */
 export function asStoreError(error: unknown, options: { call: string; doubtful: boolean }): CerebelumError {
   if (error instanceof CerebelumError) return error

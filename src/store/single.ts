@@ -1,10 +1,12 @@
 // `Store.restart`, `terminate`, `resume` and `remove`: the order of the steps of each, and what an unknown outcome
 // means for it. After a lost connection each looks first whether it has already taken effect.
 
+import { CerebelumError } from '../core/errors.js'
 import type { NewEvent } from '../core/event.js'
 import { type ClosedStatus, type ExecutionKey } from '../core/execution.js'
 import { type NewMessage, unanswered } from '../core/message.js'
 import { readExecutions } from './executions.js'
+import { isVersionTaken } from './failures.js'
 import { slices } from './keys.js'
 import { type RetryPolicy, withRetry } from './retry.js'
 import type { Home } from './rows.js'
@@ -75,7 +77,13 @@ export function restartWithin(
   row: RestartRow,
 ): Promise<StartOutcome | { readonly kind: 'conflict' }> {
   const database = { sql, tables: context.database.tables }
-  return restartIn(database, { ...row, claimedBy: null }, { home: context.home, doubtful: false })
+  const options = { home: context.home, doubtful: false }
+  return restartIn(database, { ...row, claimedBy: null }, options).catch((cause: unknown) => {
+    if (!isVersionTaken(cause)) throw cause
+    const { executionId } = row.key
+    const text = `Execution "${executionId}" moved on while it was being replaced. Do the whole transaction again.`
+    throw new CerebelumError('CONFLICT', text, { executionId, cause })
+  })
 }
 
 async function restartIn(
@@ -185,8 +193,17 @@ const MESSAGES_MAX = 1_000
 /** What executions tell each other is never refused. */
 const INBOX_MAX = 2 ** 31 - 1
 
-function inTransaction<T>(context: SingleContext, work: (database: Database) => Promise<T>): Promise<T> {
-  return transaction(context.transitions, (sql) => work({ sql, tables: context.database.tables }))
+/** A node that appended in between, which takes no lock on the row, has the version: a conflict like any other. */
+async function inTransaction<T>(
+  context: SingleContext,
+  work: (database: Database) => Promise<T>,
+): Promise<T> {
+  try {
+    return await transaction(context.transitions, (sql) => work({ sql, tables: context.database.tables }))
+  } catch (error) {
+    if (!isVersionTaken(error)) throw error
+    throw Object.assign(new Error('the execution moved on', { cause: error }), { code: '40001' })
+  }
 }
 
 async function isLastEvent(

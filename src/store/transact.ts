@@ -5,7 +5,7 @@ import { CerebelumError } from '../core/errors.js'
 import type { NewEvent } from '../core/event.js'
 import type { ExecutionKey } from '../core/execution.js'
 import { writeCommits } from './commit.js'
-import { sortFailure } from './failures.js'
+import { isVersionTaken, sortFailure } from './failures.js'
 import { resolveCommits } from './resolve.js'
 import { withRetry } from './retry.js'
 import type { Sessions } from './sessions.js'
@@ -134,11 +134,4 @@ function asCommit<T>(options: TransactOptions<T>, event: NewEvent, expectedVersi
 async function outcomeOf(context: SingleContext, commit: Commit): Promise<CommitOutcome> {
   const [resolution] = await resolveCommits(context.database, [commit])
   return resolution === undefined || resolution.kind === 'pending' ? { kind: 'lost' } : resolution
-}
-
-/** Tells the history's key from a unique key of the user's own tables. */
-function isVersionTaken(error: unknown): boolean {
-  if (sortFailure(error) !== 'duplicate') return false
-  if (typeof error !== 'object' || error === null || !('constraint_name' in error)) return false
-  return typeof error.constraint_name === 'string' && /^events(_\d\d)?_pkey$/.test(error.constraint_name)
 }

@@ -1,0 +1,76 @@
+// An engine behind its HTTP face on a real socket, and requests to it as programs send them.
+
+import { afterAll, beforeAll } from 'vitest'
+import type { EngineOptions } from '../../src/engine/create-engine.js'
+import { createHttpApp, type HttpAppOptions } from '../../src/http/app.js'
+import { serveHttp, type HttpServer } from '../../src/http/serve.js'
+import type { Workflow } from '../../src/workflow/define.js'
+import { useEngine, type TestEngine } from './engine.js'
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  /** Parsed JSON, or undefined when there is no body. */
+  readonly body: unknown
+}
+
+export interface RequestOptions {
+  /** Sent as JSON, unless it is a string or bytes, which are sent as they are. */
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+  readonly signal?: AbortSignal
+}
+
+export interface TestHttp extends TestEngine {
+  readonly url: string
+  readonly server: HttpServer
+  /** `path` under /api/v1, unless it begins with a dot: then from the root. */
+  request(method: string, path: string, options?: RequestOptions): Promise<Answer>
+}
+
+export function useHttp(
+  workflows: readonly Workflow[],
+  options: Partial<Omit<EngineOptions, 'workflows'>> & { readonly app?: Partial<HttpAppOptions> } = {},
+): TestHttp {
+  const { app: appOptions, ...engineOptions } = options
+  const using = useEngine(workflows, engineOptions)
+  let server: HttpServer | undefined
+
+  beforeAll(async () => {
+    const { engine } = using
+    const readiness = (): Promise<{ ready: boolean }> => Promise.resolve({ ready: engine.isReady })
+    server = await serveHttp(createHttpApp({ client: using.client, readiness, ...appOptions }), { port: 0 })
+  })
+  afterAll(() => server?.close({ graceMs: 0 }))
+
+  const given = (): HttpServer => {
+    if (server === undefined) throw new Error('useHttp: only within tests')
+    return server
+  }
+  return Object.defineProperties(using, {
+    url: { get: () => given().url },
+    server: { get: given },
+    request: {
+      value: (method: string, path: string, request: RequestOptions = {}) =>
+        send(`${given().url}${path.startsWith('.') ? path.slice(1) : `/api/v1${path}`}`, method, request),
+    },
+  }) as TestHttp
+}
+
+async function send(url: string, method: string, options: RequestOptions): Promise<Answer> {
+  const { body, headers = {}, signal } = options
+  const isRaw = typeof body === 'string' || body instanceof Uint8Array
+  const response = await fetch(url, {
+    method,
+    redirect: 'manual',
+    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    ...(body === undefined ? {} : { body: isRaw ? body : JSON.stringify(body) }),
+    ...(signal === undefined ? {} : { signal }),
+  })
+  const text = await response.text()
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: text === '' ? undefined : JSON.parse(text),
+  }
+}
