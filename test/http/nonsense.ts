@@ -10,21 +10,94 @@ export interface MadeUp {
   readonly body: string | Uint8Array | undefined
 }
 
-const awkward = fc.oneof(
-  fc.constantFrom('', '.', '..', '%', '%00', '%2F', '*', ' ', '\u0000', '\u202e', '😀', '\ud800', 'null'),
-  fc.constantFrom(
-    'constructor',
-    '__proto__',
-    'toString',
-    'x'.repeat(300),
-    '0',
-    '-1',
-    '1e999',
-    'NaN',
-    'undefined',
-  ),
-  fc.string({ unit: 'binary', maxLength: 12 }),
-)
+/** Texts that somebody sends sooner or later, by mistake or on purpose. */
+export const ODD_TEXTS: readonly string[] = [
+  '',
+  ' ',
+  '.',
+  '..',
+  '%',
+  '%00',
+  '%2F',
+  '*',
+  '\u0000',
+  'a\u0000b',
+  'a\nb',
+  '\u202e',
+  '\ud800',
+  '😀',
+  'x'.repeat(300),
+  'null',
+  'undefined',
+  'constructor',
+  '__proto__',
+  '0',
+  '-1',
+  '1.5',
+  '1e999',
+  'NaN',
+  '9007199254740993',
+  '+275760-09-13T00:00:00.000Z',
+  '{"a":"\\u0000"}',
+  "'; drop table executions; --",
+]
+
+const awkward = fc.oneof(fc.constantFrom(...ODD_TEXTS), fc.string({ unit: 'binary', maxLength: 12 }))
+
+/** Every odd text at every place where the API takes one. */
+export function oddRequests(): MadeUp[] {
+  const headers = { 'content-type': 'application/json' }
+  const base = { headers, body: undefined }
+  const posted = (path: string, body: unknown): MadeUp => ({
+    ...base,
+    method: 'POST',
+    path,
+    body: asText(body),
+  })
+  return ODD_TEXTS.flatMap((text) => {
+    const odd = encode(text)
+    const parameters = [
+      'workflow',
+      'status',
+      'startedAfter',
+      'startedBefore',
+      'parentId',
+      'attributes',
+      'limit',
+      'cursor',
+    ]
+    return [
+      ...['', '/history', `/result?${BRIEFLY}`].map((what) => ({
+        ...base,
+        method: 'GET',
+        path: `/executions/${odd}${what}`,
+      })),
+      ...['cancel', 'terminate', 'pause', 'resume', 'retry'].map((what) =>
+        posted(`/executions/${odd}/${what}`, undefined),
+      ),
+      { ...base, method: 'DELETE', path: `/executions/${odd}` },
+      ...['signals', 'updates', 'queries'].flatMap((what) => [
+        posted(`/executions/${odd}/${what}/end?${what === 'signals' ? '' : BRIEFLY}`, text),
+        posted(`/executions/w/${what}/${odd}?${what === 'signals' ? '' : BRIEFLY}`, text),
+      ]),
+      ...parameters.map((name) => ({ ...base, method: 'GET', path: `/executions?${name}=${odd}` })),
+      ...['after', 'limit'].map((name) => ({
+        ...base,
+        method: 'GET',
+        path: `/executions/w/history?${name}=${odd}`,
+      })),
+      posted('/executions', { workflow: text }),
+      posted('/executions', { workflow: 'echo', input: { [text]: text } }),
+      posted('/executions', { workflow: 'echo', id: text }),
+      posted('/executions', { workflow: 'echo', id: 'done', idPolicy: text }),
+      posted('/executions', { workflow: 'echo', startAfter: text }),
+      posted('/executions', { workflow: 'echo', attributes: { [text]: 1 } }),
+      posted('/executions', { workflow: 'echo', attributes: { a: text } }),
+      posted('/executions/done/terminate', { reason: text }),
+      { ...posted('/executions', { workflow: 'echo' }), headers: { ...headers, 'idempotency-key': text } },
+    ]
+  })
+}
 
 function mostly<T, U>(good: fc.Arbitrary<T>, odd: fc.Arbitrary<U>): fc.Arbitrary<T | U> {
   return fc.oneof({ weight: 6, arbitrary: good }, { weight: 1, arbitrary: odd })
