@@ -67,7 +67,15 @@ export class Starter {
       )
     }
     const rows: StartRow[] = []
-    for (const request of requests) rows.push(await toStartRow(request, this.context))
+    for (const [index, request] of requests.entries()) {
+      if (typeof request !== 'object' || request === null) {
+        throw new CerebelumError(
+          'INVALID_ARGUMENT',
+          `Request ${index} of startMany is ${String(request)}; it must be an object such as { workflow, input }.`,
+        )
+      }
+      rows.push(await toStartRow(request, this.context))
+    }
     return Promise.all(
       rows.map(async (row) => this.judge(row, await this.lane.submit(row), { idPolicy: 'return-existing' })),
     )

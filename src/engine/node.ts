@@ -401,7 +401,11 @@ export class Node implements RunHost, Host {
     const { limits } = this
     const copy = new Instance({ definition, executionId, run: row.run, limits, log: silentLogger })
     await copy.replay(history)
-    if (copy.disagreement !== undefined) throw copy.disagreement
+    const cause = copy.disagreement
+    if (cause !== undefined) {
+      const text = `Query "${name}" of execution "${executionId}" cannot be answered here. ${cause.message}`
+      throw new CerebelumError('QUERY_UNAVAILABLE', text, { executionId, cause })
+    }
     return { value: askInstance(copy, name, args) }
   }
 

@@ -90,7 +90,7 @@ function stallMsOf(options: PoolOptions): number {
   return options.statementTimeoutMs + STALL_MARGIN_MS
 }
 
-const CONNECT_TIMEOUT_SECONDS = 10
+const CONNECT_TIMEOUT_SECONDS = 5
 const STALL_MARGIN_MS = 5_000
 
 /** Instants go as text; a Date of a user's own statement works too. */

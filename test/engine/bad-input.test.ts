@@ -88,7 +88,15 @@ const talks = workflow(
   },
 )
 
+let stepOfToday = 'old'
+const changes = workflow({ name: 'changes' }, async (ctx) => {
+  ctx.onQuery('q', () => 'answer')
+  const step = stepOfToday
+  return ctx.step(step, () => step)
+})
+
 const using = useEngine([
+  changes,
   takesOrder,
   takesEven,
   takesNothing,
@@ -252,6 +260,12 @@ describe('a start is refused', () => {
       (client) => client.startMany(untyped('x')),
       'INVALID_ARGUMENT',
       /takes a list/,
+    ],
+    [
+      'of many of which one is none',
+      (client) => client.startMany([{ workflow: 'anything', id: 'good' }, untyped(null)]),
+      'INVALID_ARGUMENT',
+      /Request 1 of startMany is null; it must be an object/,
     ],
   ])
 })
@@ -425,6 +439,21 @@ describe('a message is refused', () => {
       /cannot be stored.*promises do not survive/,
     ],
   ])
+})
+
+it('a query that the code of today cannot replay says so, and is no failure of the server', async () => {
+  const { executionId } = await using.client.start('changes')
+  expect(await using.client.result(executionId)).toBe('old')
+  stepOfToday = 'new'
+  const error = await refusalOf((client) => client.query(executionId, 'q'), using.client)
+  expect(error).toMatchObject({
+    code: 'QUERY_UNAVAILABLE',
+    message: expect.stringMatching(
+      /cannot be answered here.*step "old".*step "new".*deploy code that agrees/,
+    ),
+    cause: { code: 'REPLAY_DISAGREES' },
+  })
+  expect((await problemOf(error)).status).toBe(503)
 })
 
 describe('an update that the workflow refuses leaves no trace in its history', () => {
