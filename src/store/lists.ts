@@ -15,12 +15,16 @@ export async function listExecutions(database: Database, query: ListQuery): Prom
 
 function choose(database: Database, query: ListQuery): Promise<RawExecution[]> {
   if (query.parentId !== undefined) return listChildren(database, query, query.parentId)
-  if (query.attributes !== undefined && Object.keys(query.attributes).length > 0)
-    return listByAttributes(database, query)
+  if (hasAttributes(query)) return listByAttributes(database, query)
   if (query.workflow === undefined && query.statuses !== undefined && query.statuses.every(isTroubled)) {
     return listTroubled(database, query, query.statuses)
   }
   return listByWorkflow(database, query)
+}
+
+/** None wanted is no filter: rows without any are listed too. */
+function hasAttributes({ attributes }: ListQuery): boolean {
+  return attributes !== undefined && Object.keys(attributes).length > 0
 }
 
 function isTroubled(status: ExecutionStatus): boolean {
@@ -121,9 +125,8 @@ function filters({ sql }: Database, query: ListQuery) {
   const statuses =
     query.statuses === undefined ? sql`` : sql`and e.status = any(${textArray(query.statuses)}::text[])`
   const workflow = query.workflow === undefined ? sql`` : sql`and e.workflow = ${query.workflow}::text`
-  const attributes =
-    query.attributes === undefined
-      ? sql``
-      : sql`and e.attributes is not null and e.attributes @> ${JSON.stringify(query.attributes)}::text::jsonb`
+  const attributes = !hasAttributes(query)
+    ? sql``
+    : sql`and e.attributes is not null and e.attributes @> ${JSON.stringify(query.attributes)}::text::jsonb`
   return sql`true ${workflow} ${statuses} ${attributes}`
 }

@@ -125,7 +125,22 @@ function connect(target: SocketTarget, stallMs: number): Socket {
     // The driver reads `host` of its socket for the name in the TLS handshake.
     Object.assign(socket, { host, port })
   }
-  return endStalls(socket, stallMs)
+  return endSilence(endStalls(socket, stallMs))
+}
+
+/**
+ * A server (or what stands before it) that closes without a word: the driver would connect again at once and for
+ * ever, and the query that waits for the connection would never hear of it. It gets an error instead.
+ */
+function endSilence(socket: Socket): Socket {
+  socket.once('end', () => {
+    const wasHeard = socket.bytesRead > 0
+    const error = new Error(
+      wasHeard ? 'the database closed the connection' : 'the database closed the connection at once',
+    )
+    socket.destroy(Object.assign(error, { code: wasHeard ? 'ECONNRESET' : 'ECONNREFUSED' }))
+  })
+  return socket
 }
 
 /** In place of a connection that must not be opened again: it ends once the driver listens. */

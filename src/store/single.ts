@@ -5,13 +5,12 @@ import { CerebelumError } from '../core/errors.js'
 import type { NewEvent } from '../core/event.js'
 import { type ClosedStatus, type ExecutionKey } from '../core/execution.js'
 import { type NewMessage, unanswered } from '../core/message.js'
-import { readExecutions } from './executions.js'
 import { isVersionTaken } from './failures.js'
 import { slices } from './keys.js'
 import { type RetryPolicy, withRetry } from './retry.js'
 import type { Home } from './rows.js'
-import type { Sessions } from './sessions.js'
 import { insertMessages } from './signals.js'
+import type { Sessions } from './sessions.js'
 import type { RestartRow, StartOutcome, TransactionSql } from './store.js'
 import type { Database } from './tables.js'
 import { transaction } from './transaction.js'
@@ -36,19 +35,27 @@ export interface SingleContext {
   readonly home: Home
 }
 
+/** What the tries of a call went for: whether one whose answer was lost took effect, is found by it. */
+interface Tries {
+  /** The version at which the last one appended its event. */
+  version?: number
+  /** When the execution began that the last one went on to remove. */
+  startedAt?: Date
+}
+
 export function terminate(
   context: SingleContext,
   key: ExecutionKey,
   event: NewEvent,
 ): Promise<'terminated' | 'closed' | 'not_found'> {
+  const tries: Tries = {}
   return withRetry(context.policy, 'terminate', ({ doubtful }) =>
     inTransaction(context, async (database) => {
       const row = await lockExecution(database, key, context.home)
       if (row === null) return 'not_found'
-      if (row.isClosed) {
-        const isOurs = doubtful && (await isLastEvent(database, key, row.lastVersion, event))
-        return isOurs ? 'terminated' : 'closed'
-      }
+      if (doubtful && (await isWritten(database, key, { tries, event }))) return 'terminated'
+      if (row.isClosed) return 'closed'
+      tries.version = row.lastVersion + 1
       await appendEvents(database, key, { expectedVersion: row.lastVersion, events: [event] })
       await closeRow(database, key, { version: row.lastVersion + 1, status: closingStatus(event) })
       if (row.parent !== null) {
@@ -61,24 +68,40 @@ export function terminate(
   )
 }
 
+/** Whether an earlier try of ours appended this event after all. Asked under the lock of the row. */
+async function isWritten(
+  database: Database,
+  key: ExecutionKey,
+  { tries, event }: { readonly tries: Tries; readonly event: NewEvent },
+): Promise<boolean> {
+  if (tries.version === undefined) return false
+  const found = await readEventText(database, key, tries.version)
+  return (
+    found?.type === event.type &&
+    found.payload === (event.payload ?? null) &&
+    found.detail === (event.detail ?? null)
+  )
+}
+
 export function restart(
   context: SingleContext,
   row: RestartRow,
 ): Promise<StartOutcome | { readonly kind: 'conflict' }> {
+  const tries: Tries = {}
   return withRetry(context.policy, 'restart', ({ doubtful }) =>
-    inTransaction(context, (database) => restartIn(database, row, { home: context.home, doubtful })),
+    inTransaction(context, (database) => restartIn(database, row, { home: context.home, tries, doubtful })),
   )
 }
 
-/** The same on the caller's own transaction: never claimed, no retry; the caller commits. */
+/** The same on the caller's own transaction: no retry; the caller commits. */
 export function restartWithin(
   context: SingleContext,
   sql: TransactionSql,
   row: RestartRow,
 ): Promise<StartOutcome | { readonly kind: 'conflict' }> {
   const database = { sql, tables: context.database.tables }
-  const options = { home: context.home, doubtful: false }
-  return restartIn(database, { ...row, claimedBy: null }, options).catch((cause: unknown) => {
+  const options = { home: context.home, tries: {}, doubtful: false }
+  return restartIn(database, row, options).catch((cause: unknown) => {
     if (!isVersionTaken(cause)) throw cause
     const { executionId } = row.key
     const text = `Execution "${executionId}" moved on while it was being replaced. Do the whole transaction again.`
@@ -89,46 +112,36 @@ export function restartWithin(
 async function restartIn(
   database: Database,
   row: RestartRow,
-  { home, doubtful }: { readonly home: Home; readonly doubtful: boolean },
+  { home, tries, doubtful }: { readonly home: Home; readonly tries: Tries; readonly doubtful: boolean },
 ): Promise<StartOutcome | { readonly kind: 'conflict' }> {
-  const current = await lockExecution(database, row.key, home)
+  const { key, event } = row
+  const current = await lockExecution(database, key, home)
   if (current === null) return { kind: 'conflict' }
   if (current.run !== row.expectedRun) {
+    const isSame = current.run === row.expectedRun + 1 && current.startId === row.startId
+    // The same start asked again, or our own earlier try.
     const isOurs =
-      current.run === row.expectedRun + 1 &&
-      current.startId === row.startId &&
-      (row.startId !== null || doubtful)
-    return isOurs ? restarted(database, row) : { kind: 'conflict' }
+      row.startId === null ? doubtful && (await isWritten(database, key, { tries, event })) : isSame
+    return isOurs ? { kind: 'created', at: current.startedAt, claimed: false } : { kind: 'conflict' }
   }
   let version = current.lastVersion
   if (!current.isClosed) {
-    const close = requireEvent(row.close, row.key.executionId)
-    await appendEvents(database, row.key, { expectedVersion: version, events: [close] })
+    const close = requireEvent(row.close, key.executionId)
+    await appendEvents(database, key, { expectedVersion: version, events: [close] })
     version += 1
     if (current.parent !== null) {
       const status = closingStatus(close)
-      const child = { key: row.key, run: current.run, status, payload: close.payload ?? null }
+      const child = { key, run: current.run, status, payload: close.payload ?? null }
       await tellParent(database, child, current.parent)
     }
-    await tellChildren(database, { key: row.key, ...current })
+    await tellChildren(database, { key, ...current })
   }
-  await discardUnread(database, row.key, { answer: unanswered(row.key.executionId).payload })
-  const started = row.startAt === undefined ? row.event : { ...row.event, dueAt: row.startAt }
-  await appendEvents(database, row.key, { expectedVersion: version, events: [started] })
+  await discardUnread(database, key, { answer: unanswered(key.executionId).payload })
+  tries.version = version + 1
+  const started = row.startAt === undefined ? event : { ...event, dueAt: row.startAt }
+  await appendEvents(database, key, { expectedVersion: version, events: [started] })
   await reopenRow(database, row, version + 1)
-  return { kind: 'created', at: current.at, claimed: row.claimedBy !== null && row.startAt === undefined }
-}
-
-/** The restart took effect in an earlier try. */
-async function restarted(
-  database: Database,
-  row: RestartRow,
-): Promise<StartOutcome | { readonly kind: 'conflict' }> {
-  const [found] = await readExecutions(database, [row.key])
-  if (found === undefined || found === null) return { kind: 'conflict' }
-  const isFresh = found.version === found.runVersion && found.status === 'running'
-  const claimed = row.claimedBy !== null && found.claimedBy === row.claimedBy && isFresh
-  return { kind: 'created', at: found.startedAt, claimed }
+  return { kind: 'created', at: current.at, claimed: false }
 }
 
 export function resume(
@@ -136,15 +149,15 @@ export function resume(
   key: ExecutionKey,
   event: NewEvent,
 ): Promise<'resumed' | 'not_resumable' | 'not_found'> {
+  const tries: Tries = {}
   return withRetry(context.policy, 'resume', ({ doubtful }) =>
     inTransaction(context, async (database) => {
       const row = await lockExecution(database, key, context.home)
       if (row === null) return 'not_found'
+      if (doubtful && (await isWritten(database, key, { tries, event }))) return 'resumed'
       // A paused one may still be held by the node that is about to release it: not yet resumable.
-      if (!RESUMABLE.has(row.status)) {
-        const isOurs = doubtful && (await isLastEvent(database, key, row.lastVersion, event))
-        return isOurs ? 'resumed' : 'not_resumable'
-      }
+      if (!RESUMABLE.has(row.status)) return 'not_resumable'
+      tries.version = row.lastVersion + 1
       await appendEvents(database, key, { expectedVersion: row.lastVersion, events: [event] })
       await resumeRow(database, key, row.lastVersion + 1)
       // Asked for more than once, it is paused once.
@@ -157,11 +170,17 @@ export function resume(
 const RESUMABLE: ReadonlySet<string> = new Set(['paused', 'blocked', 'dead'])
 
 export function remove(context: SingleContext, key: ExecutionKey): Promise<'removed' | 'open' | 'not_found'> {
+  const tries: Tries = {}
   return withRetry(context.policy, 'remove', ({ doubtful }) =>
     inTransaction(context, async (database) => {
       const row = await lockExecution(database, key, context.home)
-      if (row === null) return doubtful ? 'removed' : 'not_found'
+      // Gone, or begun anew, since an earlier try of ours: that one took effect.
+      const { startedAt } = tries
+      const isGone = startedAt !== undefined && startedAt.getTime() !== row?.startedAt.getTime()
+      if (doubtful && isGone) return 'removed'
+      if (row === null) return 'not_found'
       if (!row.isClosed) return 'open'
+      tries.startedAt = row.startedAt
       await deleteExecution(database, key)
       return 'removed'
     }),
@@ -204,20 +223,6 @@ async function inTransaction<T>(
     if (!isVersionTaken(error)) throw error
     throw Object.assign(new Error('the execution moved on', { cause: error }), { code: '40001' })
   }
-}
-
-async function isLastEvent(
-  database: Database,
-  key: ExecutionKey,
-  version: number,
-  event: NewEvent,
-): Promise<boolean> {
-  const last = await readEventText(database, key, version)
-  return (
-    last?.type === event.type &&
-    last.payload === (event.payload ?? null) &&
-    last.detail === (event.detail ?? null)
-  )
 }
 
 function closingStatus(event: NewEvent): ClosedStatus {

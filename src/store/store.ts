@@ -59,8 +59,9 @@ export type StartOutcome =
   | { readonly kind: 'created'; readonly at: Date; readonly claimed: boolean }
   | { readonly kind: 'exists'; readonly row: ExecutionRow }
 
-/** A new run of an existing id; `version`, `run` guard against a concurrent change. */
-export interface RestartRow extends StartRow {
+/** A new run of an existing id, for whoever claims it. */
+export interface RestartRow extends Omit<StartRow, 'claimedBy'> {
+  /** The run that is there: guards against a concurrent change. */
   readonly expectedRun: number
   /** Required when the current run is open: an event that closes it (`terminated`), appended first. */
   readonly close?: NewEvent

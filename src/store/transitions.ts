@@ -21,6 +21,7 @@ export interface Locked {
   readonly startId: string | null
   readonly lastVersion: number
   readonly parent: ReturnType<typeof decodeParent>
+  readonly startedAt: Date
   readonly at: Date
 }
 
@@ -35,6 +36,7 @@ interface RawLocked {
   readonly parent_id: string | null
   readonly parent_seq: number | null
   readonly parent_run: number | null
+  readonly started_at: Date
   readonly at: Date
 }
 
@@ -46,8 +48,8 @@ export async function lockExecution(
 ): Promise<Locked | null> {
   const { sql, tables } = database
   const [row] = await sql<RawLocked[]>`
-    select e.status, e.run, e.run_version, e.closed_at is not null as is_closed, e.claimed_by, e.claim_epoch, e.start_id,
-      e.parent_id, e.parent_seq, e.parent_run, date_trunc('milliseconds', now()) as at
+    select e.status, e.run, e.run_version, e.closed_at is not null as is_closed, e.claimed_by, e.claim_epoch,
+      e.start_id, e.parent_id, e.parent_seq, e.parent_run, e.started_at, date_trunc('milliseconds', now()) as at
     from ${tables.executions} as e
     where ${isExecution(database, key)}
     for update`
@@ -66,6 +68,7 @@ export async function lockExecution(
     startId: row.start_id,
     lastVersion: last?.version ?? 0,
     parent: decodeParent(row, home),
+    startedAt: row.started_at,
     at: row.at,
   }
 }
@@ -195,15 +198,14 @@ export async function discardUnread(
 export async function reopenRow(database: Database, row: RestartRow, version: number): Promise<void> {
   const { sql, tables } = database
   const isLater = row.startAt !== undefined
-  const claimedBy = isLater ? null : row.claimedBy
   const attributes = row.attributes === undefined ? null : JSON.stringify(row.attributes)
   await sql`
     update ${tables.executions} as e set
       workflow = ${row.workflow}::text, workflow_version = ${row.workflowVersion}::text,
       status = ${isLater ? 'waiting' : 'running'}::text, run = e.run + 1,
-      run_version = ${version}::int4, version = ${version}::int4, claimed_by = ${claimedBy}::text,
+      run_version = ${version}::int4, version = ${version}::int4, claimed_by = null,
       claim_epoch = e.claim_epoch + 1,
-      ready_at = case when ${isLater || claimedBy !== null ? 'quiet' : 'ring'}::text = 'ring' then now() end,
+      ready_at = case when not ${isLater}::bool then now() end,
       attempts = 0, start_id = ${row.startId}::text, parent_id = ${row.parent?.key.executionId ?? null}::text,
       parent_seq = ${row.parent?.seq ?? null}::int4, parent_run = ${row.parent?.run ?? null}::int4,
       attributes = ${attributes}::text::jsonb, note = null,

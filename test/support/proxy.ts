@@ -55,7 +55,11 @@ export async function startProxy(databaseUrl: string): Promise<Proxy> {
   let count = 0
   const target = targetOf(databaseUrl)
   const server = createServer((client) => {
-    if (proxy.door === 'shut') return void client.end()
+    if (proxy.door === 'shut')
+      return void client
+        .on('error', () => undefined)
+        .resume()
+        .end()
     const id = count++
     const line = new Line({ client, server: target(), plan: (text) => proxy.plan(text, id), states })
     lines.add(line)

@@ -113,6 +113,18 @@ conformance('doorbells', (context) => {
     expect(keys.map((key) => told.get(key.executionId))).toEqual(keys.map(() => 4))
   })
 
+  test('what a node holds by the word of the database can be asked for, and no more than that', async () => {
+    const { place, keys, node } = await claimed(4)
+    const [released] = keys
+    if (released === undefined) throw new Error('four keys')
+    await context.store.commit([releaseOf(released, node)])
+    const held = await context.store.findHeld(node, 10)
+    expect(idsOf(held)).toEqual(idsOf(keys.slice(1).map((key) => ({ key }))))
+    expect(new Set(held.map(({ claimEpoch }) => claimEpoch))).toEqual(new Set([1]))
+    expect(await context.store.findHeld(node, 2)).toHaveLength(2)
+    expect(await context.store.findHeld(place.node('b'), 10)).toEqual([])
+  })
+
   test('upkeep rings what is running, claimed by nobody and silent, and nothing else', async () => {
     const { place, keys, node } = await claimed(5)
     const [wiped, held, waiting, closed, paused] = keys
