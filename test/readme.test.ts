@@ -72,7 +72,7 @@ describe('the commands', () => {
   test('of the program are those that it has', async () => {
     const { stdout } = await run(process.execPath, [join(root, 'dist/cli/main.js'), '--help'])
     const [, listed = ''] = stdout.split('Commands:')
-    const names = Array.from(listed.matchAll(/^ {2}([a-z]+) /gm), ([, name = '']) => name)
+    const names = Array.from(listed.matchAll(/^ {2}([a-z-]+) /gm), ([, name = '']) => name)
     expect(table('command').map(([name]) => unquoted(name))).toEqual(names.filter((name) => name !== 'help'))
   })
 })

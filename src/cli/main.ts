@@ -6,10 +6,13 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { z } from 'zod'
+import { addDeadLettersCommand } from './dead-letters-command.js'
 import { addExampleCommand } from './example-command.js'
 import { describeError, EXIT, exitCodeOf, exitCodeOfSignal } from './exit-codes.js'
 import { isInterrupted, listenForSignals } from './interrupt.js'
 import { addMigrateCommand } from './migrate-command.js'
+import { addNodesCommand } from './nodes-command.js'
+import { addPartitionsCommand } from './partitions-command.js'
 import { addServeCommand } from './serve-command.js'
 
 const interrupt = listenForSignals()
@@ -27,6 +30,9 @@ async function main(): Promise<number> {
   addExampleCommand(program, run, interrupt)
   addServeCommand(program, run, interrupt)
   addMigrateCommand(program, run)
+  addNodesCommand(program, run, interrupt)
+  addPartitionsCommand(program, run)
+  addDeadLettersCommand(program, run)
   try {
     await program.parseAsync()
     return code

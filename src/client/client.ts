@@ -7,6 +7,7 @@ import type { EventType } from '../core/event.js'
 import type { Attributes, ExecutionStatus, IdPolicy } from '../core/execution.js'
 import type { Failure } from '../core/failure.js'
 import type { Workflow } from '../workflow/define.js'
+import type { ClusterChange, ClusterStats } from './cluster.js'
 
 export interface StartOptions {
   /** 1 to 200 printable characters; default: a generated, time-ordered id. */
@@ -176,6 +177,15 @@ export interface Client {
   delete(executionId: string): Promise<void>
   /** Names and versions that were ever registered. */
   workflows(): Promise<{ readonly workflow: string; readonly version: string }[]>
+  /** The nodes and their load, the partitions and their owners, and how even it is. */
+  clusterStats(): Promise<ClusterStats>
+  /**
+   * Nodes that come and go: first all that are there, then each change, about a second late. However many watch, it
+   * costs one query a second. Ends when the signal aborts or the client closes.
+   *
+   * @example for await (const { kind, node } of client.watchCluster({ signal })) console.log(kind, node.nodeId)
+   */
+  watchCluster(options?: { readonly signal?: AbortSignal }): AsyncIterable<ClusterChange>
   /** Round trip to the database, in ms. @throws DATABASE_UNAVAILABLE */
   ping(): Promise<number>
   close(): Promise<void>

@@ -25,6 +25,8 @@ import type {
   StartOptions,
   StartRequest,
 } from './client.js'
+import { clusterStats, type ClusterChange, type ClusterStats } from './cluster.js'
+import { ClusterWatch } from './cluster-watch.js'
 import { encodeCursor } from './cursor.js'
 import type { Host } from './host.js'
 import { toListQuery } from './list-query.js'
@@ -54,12 +56,14 @@ export class StoreClient implements Client {
   private readonly starter: Starter
   private readonly messenger: Messenger
   private readonly results: Results
+  private readonly clusterWatch: ClusterWatch
 
   constructor(options: StoreClientOptions) {
     this.options = options
     this.starter = new Starter(options)
     this.messenger = new Messenger({ ...options, row: (executionId) => this.row(executionId) })
     this.results = new Results(options)
+    this.clusterWatch = new ClusterWatch(options)
   }
 
   // ---- starting
@@ -252,6 +256,14 @@ export class StoreClient implements Client {
     return this.options.store.readDefinitions()
   }
 
+  async clusterStats(): Promise<ClusterStats> {
+    return clusterStats(await this.options.store.readClusterStats())
+  }
+
+  watchCluster({ signal }: { readonly signal?: AbortSignal } = {}): AsyncIterable<ClusterChange> {
+    return this.clusterWatch.changes(signal)
+  }
+
   async ping(): Promise<number> {
     const begunMs = this.options.clock.monotonicMs()
     await this.options.store.ping()
@@ -260,7 +272,12 @@ export class StoreClient implements Client {
 
   /** Whoever still waits is told so; writes under way may end, for a while. */
   async close(): Promise<void> {
-    const work = Promise.all([this.starter.idle(), this.messenger.stop(), this.results.stop()])
+    const work = Promise.all([
+      this.starter.idle(),
+      this.messenger.stop(),
+      this.results.stop(),
+      this.clusterWatch.stop(),
+    ])
     await settledWithin(this.options.clock, CLOSE_MS, work)
     await this.options.onClose?.()
   }

@@ -7,7 +7,7 @@
 import { newId } from '../core/ids.js'
 import { Loop } from '../core/loop.js'
 import { randomFraction, type Clock, type Logger } from '../core/ports.js'
-import type { Cluster, LeaseRow, PartitionRow, Store } from '../store/store.js'
+import type { Cluster, LeaseRow, NodeReport, PartitionRow, Store } from '../store/store.js'
 import { planHelp, planMoves, type Help, type Home } from './assignment.js'
 
 export interface LeaseHolderOptions {
@@ -23,7 +23,8 @@ export interface LeaseHolderOptions {
   readonly heartbeatMs: number
   /** Deaths of its node, without progress in between, that make an execution a dead letter. */
   readonly crashesMax: number
-  readonly load: () => Readonly<Record<string, number>>
+  /** What the node says of itself, asked once per heartbeat. */
+  readonly report: () => NodeReport
   /** The lease ran out or was taken away: whatever is held under the old id is lost; a new id was joined. */
   readonly onLost: () => void
   /** The lease was renewed: what was held back for want of trust may begin. */
@@ -102,9 +103,9 @@ export class LeaseHolder {
   }
 
   private async beat(): Promise<void> {
-    const { store, clock, leaseMs, heartbeatMs, load, log } = this.options
+    const { store, clock, leaseMs, heartbeatMs, report, log } = this.options
     const begunMs = clock.monotonicMs()
-    const isHeld = this.trustedUntilMs > 0 && (await store.renewLease(this.nodeId, leaseMs, load()))
+    const isHeld = this.trustedUntilMs > 0 && (await store.renewLease(this.nodeId, leaseMs, report()))
     if (isHeld) {
       // However late: as long as the row stands, nobody took anything from this node, and while it was not trusted it
       // began nothing. A database that was away for a while costs no node its work.
@@ -184,9 +185,18 @@ export class LeaseHolder {
   }
 
   private async join(): Promise<void> {
-    const { store, clock, region, address, release, capacity, workflows, leaseMs } = this.options
+    const { store, clock, region, address, release, capacity, workflows, report, leaseMs } = this.options
     const begunMs = clock.monotonicMs()
-    await store.insertLease({ nodeId: this.nodeId, region, address, release, capacity, workflows, leaseMs })
+    await store.insertLease({
+      nodeId: this.nodeId,
+      region,
+      address,
+      release,
+      capacity,
+      workflows,
+      report: report(),
+      leaseMs,
+    })
     this.trustedUntilMs = begunMs + leaseMs * (1 - MARGIN)
     this.renewedMs = clock.monotonicMs()
   }

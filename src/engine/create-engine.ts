@@ -21,6 +21,8 @@ export interface EngineOptions {
   readonly limits?: Partial<Limits>
   /** Default "local". */
   readonly region?: string
+  /** Where in its region this node stands; shown, and nothing else. */
+  readonly zone?: string
   /** Where other nodes may send hints, e.g. "http://10.0.0.7:4000". */
   readonly address?: string
   /** Executions at work at the same time; default 2,000. Waiting ones do not count. */
@@ -131,6 +133,7 @@ class RunningEngine implements Engine {
 
 function check(options: Omit<EngineOptions, 'database'>): {
   region: string
+  zone: string | null
   address: string | null
   capacity: number
   lanes: number
@@ -157,6 +160,7 @@ function check(options: Omit<EngineOptions, 'database'>): {
   }
   return {
     region: options.region ?? 'local',
+    zone: options.zone ?? null,
     address: options.address ?? null,
     capacity: bound('capacity', options.capacity ?? 2_000, 1, 1_000_000),
     lanes: bound('lanes', options.lanes ?? 3, 1, 16),

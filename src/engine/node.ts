@@ -13,7 +13,16 @@ import { silentLogger, type Clock, type Logger } from '../core/ports.js'
 import type { Host } from '../client/host.js'
 import { notFound } from '../client/refusals.js'
 import { LeaseHolder } from '../coordination/lease-holder.js'
-import type { Claimed, Commit, CommitOutcome, Rung, StartOutcome, StartRow, Store } from '../store/store.js'
+import type {
+  Claimed,
+  Commit,
+  CommitOutcome,
+  NodeReport,
+  Rung,
+  StartOutcome,
+  StartRow,
+  Store,
+} from '../store/store.js'
 import { TimerLoop } from '../timers/timer-loop.js'
 import type { Workflow } from '../workflow/define.js'
 import { Instance } from '../workflow/instance.js'
@@ -25,6 +34,7 @@ import { readHistories, readInboxes } from './history-reader.js'
 import { Lane } from '../core/lane.js'
 import { CommitLanes } from './commit-lanes.js'
 import { LiveRuns } from './live-runs.js'
+import { LoadMeter } from './load-meter.js'
 import { LongSteps } from './long-steps.js'
 import { askInstance } from './messages.js'
 import { Run, SUSPECT_CRASHES, type Waking } from './run.js'
@@ -40,6 +50,7 @@ export interface NodeOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly region: string
+  readonly zone: string | null
   readonly address: string | null
   readonly release: string
   /** Executions at work at the same time. */
@@ -73,6 +84,8 @@ const LEAVE_MS = 5_000
 const UPKEEP_MS = 30_000
 const UPKEEP_BATCH_MAX = 1_000
 const HELD_MAX = 10_000
+/** Versions of workflows that a lease carries, for people to see: it is written with each heartbeat. */
+const VERSIONS_MAX = 200
 const CONSUMED_KEPT_MS = 24 * 3_600_000
 
 type ClosedListener = (executionId: string, status: ExecutionStatus, payload: string | undefined) => void
@@ -92,6 +105,7 @@ export class Node implements RunHost, Host {
   private readonly suspended: LRUCache<string, Run>
   private readonly commitLanes: CommitLanes
   private readonly databaseClock: DatabaseClock
+  private readonly loadMeter: LoadMeter
   private readonly childLane: Lane<StartRow, StartOutcome>
   private readonly leases: LeaseHolder
   private readonly timers: TimerLoop
@@ -132,6 +146,7 @@ export class Node implements RunHost, Host {
     this.strangers = new Strangers(clock)
     this.lost = new Strangers(clock)
     this.databaseClock = new DatabaseClock(clock)
+    this.loadMeter = new LoadMeter(clock)
     this.commitLanes = new CommitLanes({
       lanes: options.lanes,
       write: async (batch) => {
@@ -150,11 +165,7 @@ export class Node implements RunHost, Host {
     this.leases = new LeaseHolder({
       ...options,
       workflows: registry.names,
-      load: () => ({
-        running: this.live.size,
-        cached: this.suspended.size,
-        laneDepth: this.commitLanes.depth,
-      }),
+      report: () => this.report(),
       crashesMax: limits.crashesMax,
       onLost: () => this.dropAll(),
       onWork: () => this.claims.poke(),
@@ -198,6 +209,7 @@ export class Node implements RunHost, Host {
     await this.store.registerDefinitions(
       this.registry.all.map(({ name, version }) => ({ workflow: name, version })),
     )
+    this.loadMeter.start()
     await this.leases.start()
     this.releaseRejections = holdStrayRejections(this.log)
     this.unlisten = this.store.onHint((partitions) => this.hinted(partitions))
@@ -225,6 +237,7 @@ export class Node implements RunHost, Host {
       await new Promise<void>((resolve) => clock.after(5, resolve))
     }
     this.dropAll()
+    this.loadMeter.stop()
     this.releaseRejections?.()
     const left = await settledWithin(clock, LEAVE_MS, this.leave(loops))
     if (!left) this.log.warn({}, 'the node left without giving up its lease, which runs out by itself')
@@ -236,6 +249,18 @@ export class Node implements RunHost, Host {
       await this.leases.stop()
     } catch (error) {
       this.log.warn({ err: error }, 'the lease could not be given up; it runs out by itself')
+    }
+  }
+
+  private report(): NodeReport {
+    const versions = this.registry.all.slice(0, VERSIONS_MAX).map(({ name, version }) => [name, version])
+    return {
+      zone: this.options.zone,
+      running: this.live.size,
+      cached: this.suspended.size,
+      laneDepth: this.commitLanes.depth,
+      ...this.loadMeter.read(),
+      versions: Object.fromEntries(versions),
     }
   }
 

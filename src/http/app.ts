@@ -9,7 +9,7 @@
 // GET    /executions/:id/result           ?timeoutMs (≤ 60,000): 200 closed, 202 still open
 // POST   /executions/:id/signals/:name    → 202   /updates/:name → 200   /queries/:name → 200
 // POST   /executions/:id/cancel, /pause   → 202   /terminate, /resume, /retry → 200
-// GET    /workflows   /healthz   /readyz
+// GET    /workflows   /cluster   /healthz   /readyz
 //
 // Ids and names in paths are URL-encoded. Idempotency-Key: the start's, signal's or update's id.
 
@@ -18,6 +18,7 @@ import { bodyLimit } from 'hono/body-limit'
 import type { Client } from '../client/client.js'
 import { silentLogger, type Logger } from '../core/ports.js'
 import { BODY_BYTES_MAX, parseQuery } from './body.js'
+import { clusterRoute } from './cluster.js'
 import { controlRoutes } from './controls.js'
 import { executionRoutes } from './executions.js'
 import { healthRoutes, type Readiness } from './health.js'
@@ -75,6 +76,7 @@ export function createHttpApp(options: HttpAppOptions): Hono {
   mount(app, PREFIX, [
     ...health,
     workflowRoute(client),
+    clusterRoute(client),
     ...executionRoutes({ client, prefix: PREFIX, draining }),
     ...messageRoutes(client),
     ...controlRoutes(client),

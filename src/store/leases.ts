@@ -1,7 +1,7 @@
 // Leases: which node processes are alive, by the database's clock. Few rows; correctness never rests on them.
 
 import { decodeLease, type RawLease } from './rows.js'
-import type { Cluster } from './store.js'
+import type { Cluster, NodeReport } from './store.js'
 import type { Database } from './tables.js'
 
 export interface NewLease {
@@ -11,21 +11,22 @@ export interface NewLease {
   readonly release: string
   readonly capacity: number
   readonly workflows: readonly string[]
+  readonly report: NodeReport
   readonly leaseMs: number
 }
 
 /** A node joins. Repeating it after a lost answer renews what is there. One row, by leases_pkey. */
 export async function insertLease({ sql, tables }: Database, lease: NewLease): Promise<void> {
   await sql`
-    insert into ${tables.leases} (node_id, region, address, release, capacity, workflows, expires_at)
+    insert into ${tables.leases} (node_id, region, address, release, capacity, workflows, load, expires_at)
     values (
       ${lease.nodeId}::text, ${lease.region}::text, ${lease.address}::text, ${lease.release}::text,
-      ${lease.capacity}::int4, ${JSON.stringify(lease.workflows)}::text,
+      ${lease.capacity}::int4, ${JSON.stringify(lease.workflows)}::text, ${JSON.stringify(lease.report)}::text,
       now() + ${lease.leaseMs}::float8 * interval '1 millisecond'
     )
     on conflict (node_id) do update set
       region = excluded.region, address = excluded.address, release = excluded.release,
-      capacity = excluded.capacity, workflows = excluded.workflows, renewed_at = now(),
+      capacity = excluded.capacity, workflows = excluded.workflows, load = excluded.load, renewed_at = now(),
       expires_at = excluded.expires_at`
 }
 
@@ -38,13 +39,13 @@ export async function renewLease(
   lease: {
     readonly nodeId: string
     readonly leaseMs: number
-    readonly load: Readonly<Record<string, number>>
+    readonly report: NodeReport
   },
 ): Promise<boolean> {
   const rows = await sql<object[]>`
     update ${tables.leases} set
       expires_at = now() + ${lease.leaseMs}::float8 * interval '1 millisecond', renewed_at = now(),
-      load = ${JSON.stringify(lease.load)}::text
+      load = ${JSON.stringify(lease.report)}::text
     where node_id = ${lease.nodeId}::text
     returning node_id`
   return rows.length > 0
@@ -62,7 +63,8 @@ interface RawClusterLease extends RawLease {
  */
 export async function readCluster({ sql, tables }: Database): Promise<Cluster> {
   const rows = await sql<RawClusterLease[]>`
-    select l.node_id, l.region, l.address, l.release, l.capacity, l.load, l.workflows, l.started_at, l.expires_at,
+    select l.node_id, l.region, l.address, l.release, l.capacity, l.load, l.workflows, l.started_at,
+      l.renewed_at, l.expires_at,
       l.expires_at <= now() as expired, now() as at,
       (select coalesce(sum(p.epoch), 0)::text from ${tables.partitions} as p) as partitions_epoch
     from ${tables.leases} as l

@@ -8,6 +8,7 @@ import { partitionOf } from '../core/partition.js'
 import { systemClock } from '../core/ports.js'
 import { findHeld } from './claim.js'
 import { Claims } from './claims.js'
+import { readClusterStats } from './cluster-stats.js'
 import { insertDefinitions, readDefinitions } from './definitions.js'
 import { detectDialect } from './dialect.js'
 import { readHistories } from './events.js'
@@ -214,9 +215,10 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     nextTimer: (partitions) => retried('nextTimer', () => readNextTimer(database, partitions)),
 
     insertLease: (lease) => retried('insertLease', () => insertLease(pulse, lease)),
-    renewLease: (nodeId, leaseMs, load) =>
-      retried('renewLease', () => renewLease(pulse, { nodeId, leaseMs, load })),
+    renewLease: (nodeId, leaseMs, report) =>
+      retried('renewLease', () => renewLease(pulse, { nodeId, leaseMs, report })),
     readCluster: () => retried('readCluster', () => readCluster(pulse)),
+    readClusterStats: () => retried('readClusterStats', () => readClusterStats(database)),
     removeLease: (nodeId) => removeLease(reaping, nodeId),
     reapLeases: (options) => reapLeases(reaping, options),
     async readPartitions() {

@@ -6,7 +6,7 @@ import { EVENT_TYPES, type Event, type EventType } from '../core/event.js'
 import { type Attributes, type ExecutionStatus, type ParentLink, STATUSES } from '../core/execution.js'
 import { MESSAGE_KINDS, type Message, type MessageKind } from '../core/message.js'
 import { partitionOf } from '../core/partition.js'
-import type { Claimed, ExecutionRow, LeaseRow, PartitionRow } from './store.js'
+import type { Claimed, ExecutionRow, HeldCount, LeaseRow, NodeReport, PartitionRow } from './store.js'
 
 export interface RawExecution {
   readonly region: string
@@ -167,6 +167,7 @@ export interface RawLease {
   readonly load: string
   readonly workflows: string
   readonly started_at: Date
+  readonly renewed_at: Date
   readonly expires_at: Date
   readonly expired: boolean
 }
@@ -178,11 +179,26 @@ export function decodeLease(raw: RawLease): LeaseRow {
     address: raw.address,
     release: raw.release,
     capacity: raw.capacity,
-    load: JSON.parse(raw.load) as Readonly<Record<string, number>>,
+    report: decodeReport(raw.load),
     workflows: JSON.parse(raw.workflows) as readonly string[],
     startedAt: raw.started_at,
+    renewedAt: raw.renewed_at,
     expiresAt: raw.expires_at,
     expired: raw.expired,
+  }
+}
+
+/** Nodes of other releases say less, or more. */
+function decodeReport(load: string): NodeReport {
+  const said = JSON.parse(load) as Partial<NodeReport>
+  return {
+    zone: said.zone ?? null,
+    running: said.running ?? 0,
+    cached: said.cached ?? 0,
+    laneDepth: said.laneDepth ?? 0,
+    lagMs: said.lagMs ?? 0,
+    cpu: said.cpu ?? 0,
+    versions: said.versions ?? {},
   }
 }
 
@@ -196,6 +212,16 @@ export interface RawPartition {
 
 export function decodePartition(raw: RawPartition): PartitionRow {
   return { partition: raw.id, region: raw.region, owner: raw.owner, epoch: Number(raw.epoch) }
+}
+
+export interface RawHeldCount {
+  readonly node_id: string
+  readonly status: string
+  readonly executions: number
+}
+
+export function decodeHeldCount(raw: RawHeldCount): HeldCount {
+  return { nodeId: raw.node_id, status: decodeStatus(raw.status), executions: raw.executions }
 }
 
 function decodeStatus(status: string): ExecutionStatus {

@@ -164,11 +164,45 @@ export interface LeaseRow {
   readonly address: string | null
   readonly release: string
   readonly capacity: number
-  readonly load: Readonly<Record<string, number>>
+  readonly report: NodeReport
   readonly workflows: readonly string[]
   readonly startedAt: Date
+  readonly renewedAt: Date
   readonly expiresAt: Date
   readonly expired: boolean
+}
+
+/** What a node says of itself with each heartbeat. */
+export interface NodeReport {
+  /** Where in its region it stands. */
+  readonly zone: string | null
+  /** Executions at work, and suspended ones in memory. */
+  readonly running: number
+  readonly cached: number
+  /** Commits that wait to be written. */
+  readonly laneDepth: number
+  /** How late its event loop was, 99th percentile since the heartbeat before. */
+  readonly lagMs: number
+  /** Of one core, since the heartbeat before. */
+  readonly cpu: number
+  /** Version of each workflow that it can run. */
+  readonly versions: Readonly<Record<string, string>>
+}
+
+/** Executions that a node holds, by status. */
+export interface HeldCount {
+  readonly nodeId: string
+  readonly status: ExecutionStatus
+  readonly executions: number
+}
+
+/** All that there is to see of a cluster. */
+export interface ClusterRows {
+  /** The database's time of this reading. */
+  readonly at: Date
+  readonly leases: readonly LeaseRow[]
+  readonly partitions: readonly PartitionRow[]
+  readonly held: readonly HeldCount[]
 }
 
 /** What a node sees of the others. */
@@ -298,11 +332,14 @@ export interface Store {
     readonly release: string
     readonly capacity: number
     readonly workflows: readonly string[]
+    readonly report: NodeReport
     readonly leaseMs: number
   }): Promise<void>
   /** Renews; false when the row is gone (expired and deleted by another): the node must rejoin as new. */
-  renewLease(nodeId: string, leaseMs: number, load: Readonly<Record<string, number>>): Promise<boolean>
+  renewLease(nodeId: string, leaseMs: number, report: NodeReport): Promise<boolean>
   readCluster(): Promise<Cluster>
+  /** For people: the whole of it, with what each node holds. Never behind a heartbeat, and none behind it. */
+  readClusterStats(): Promise<ClusterRows>
   /** Deletes the lease and hands everything of the node back: doorbells ring, partitions are nobody's. */
   removeLease(nodeId: string): Promise<void>
   /** Deletes leases that ran out at least `graceMs` ago and rings what they had claimed, in bounded batches. What made

@@ -1,32 +1,15 @@
 // The program as a user runs it: commands, exit codes, what it says and where, and what signals do.
 
-import { execFile } from 'node:child_process'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { PROGRAM } from '../support/build.js'
 import { createTestDatabase, databaseUrl, type TestDatabase } from '../support/database.js'
 import { startNodeProcess, type NodeProcess } from '../support/node-process.js'
+import { runProgram } from '../support/program.js'
 import { eventually } from '../support/wait.js'
 
 const WORKFLOWS = fileURLToPath(new URL('fixtures/workflows.mjs', import.meta.url))
-
-interface Ended {
-  readonly code: number | string | null | undefined
-  readonly stdout: string
-  readonly stderr: string
-}
-
-function runProgram(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [PROGRAM, ...args],
-      { env: { ...process.env, ...env }, timeout: 60_000 },
-      (error, stdout, stderr) => resolve({ code: error === null ? 0 : error.code, stdout, stderr }),
-    )
-  })
-}
 
 function start(args: readonly string[]): NodeProcess {
   return startNodeProcess({ file: PROGRAM, args })
@@ -49,7 +32,8 @@ describe('the command line', () => {
   test('explains itself', async () => {
     const { code, stdout } = await runProgram(['--help'])
     expect(code).toBe(0)
-    for (const command of ['example', 'serve', 'migrate']) expect(stdout).toContain(command)
+    for (const command of ['example', 'serve', 'migrate', 'nodes', 'partitions', 'dead-letters'])
+      expect(stdout).toContain(command)
   })
 
   test.each([

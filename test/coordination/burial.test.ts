@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { silentLogger, systemClock } from '../../src/core/ports.js'
 import { LeaseHolder } from '../../src/coordination/lease-holder.js'
 import type { Store } from '../../src/store/store.js'
+import { IDLE } from '../support/store-rows.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { eventually } from '../support/wait.js'
 
@@ -60,7 +61,7 @@ async function holder(call: Call = 'renewLease'): Promise<Holder> {
     leaseMs: LEASE_MS,
     heartbeatMs: 100,
     crashesMax: 8,
-    load: () => ({}),
+    report: () => IDLE,
     onLost: () => undefined,
     onWork: () => undefined,
   })

@@ -71,6 +71,7 @@ async function stand(work: (stand: Stand) => Promise<void>): Promise<void> {
     ...common,
     registry: new Registry([waits, sleeps]),
     region: 'local',
+    zone: null,
     address: null,
     release: 'test',
     capacity: 100,

@@ -23,6 +23,8 @@ export function unreachableClient(): Client {
     retry: reached,
     delete: reached,
     workflows: reached,
+    clusterStats: reached,
+    watchCluster: reached,
     ping: reached,
     close: reached,
   }

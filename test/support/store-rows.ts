@@ -5,9 +5,20 @@
 import type { NewEvent } from '../../src/core/event.js'
 import type { ExecutionKey } from '../../src/core/execution.js'
 import type { NewMessage } from '../../src/core/message.js'
-import type { Claimed, Commit, StartRow, Store } from '../../src/store/store.js'
+import type { Claimed, Commit, NodeReport, StartRow, Store } from '../../src/store/store.js'
 
 export const WORKFLOW = 'test-workflow'
+
+/** What a node says that has nothing to do. */
+export const IDLE: NodeReport = {
+  zone: null,
+  running: 0,
+  cached: 0,
+  laneDepth: 0,
+  lagMs: 0,
+  cpu: 0,
+  versions: {},
+}
 
 let places = 0
 
