@@ -3,9 +3,16 @@
 import { afterEach, expect, test } from 'vitest'
 import type { ExecutionKey } from '../../../src/core/execution.js'
 import { conformance } from '../../support/conformance.js'
-import { claimIn, commitOf, idsOf, Place, signalTo, startClaimed } from '../../support/store-rows.js'
+import { claimIn, commitOf, IDLE, idsOf, Place, signalTo, startClaimed } from '../../support/store-rows.js'
 
-const LEASE = { region: 'local', address: null, release: '1.2.3', capacity: 10, workflows: ['w'] }
+const LEASE = {
+  region: 'local',
+  address: null,
+  release: '1.2.3',
+  capacity: 10,
+  workflows: ['w'],
+  report: IDLE,
+}
 
 conformance('leases', (context) => {
   const joined: string[] = []
@@ -40,25 +47,26 @@ conformance('leases', (context) => {
     expect(await leaseOf(nodeId)).toEqual({
       ...LEASE,
       nodeId,
-      load: {},
       startedAt: expect.any(Date),
+      renewedAt: expect.any(Date),
       expiresAt: expect.any(Date),
       expired: false,
     })
-    expect(await context.store.renewLease(nodeId, 7_200_000, { running: 3 })).toBe(true)
+    const report = { ...IDLE, running: 3, lagMs: 1.5, zone: 'north', versions: { w: '2' } }
+    expect(await context.store.renewLease(nodeId, 7_200_000, report)).toBe(true)
     const renewed = await leaseOf(nodeId)
-    expect(renewed?.load).toEqual({ running: 3 })
+    expect(renewed?.report).toEqual(report)
     expect(Number(renewed?.expiresAt) - Number(renewed?.startedAt)).toBeGreaterThan(7_100_000)
   })
 
   test('a lease that ran out is renewed as long as nobody has taken it away', async () => {
     const nodeId = await join(new Place().node('a'), 0)
     expect(await leaseOf(nodeId)).toMatchObject({ expired: true })
-    expect(await context.store.renewLease(nodeId, 3_600_000, {})).toBe(true)
+    expect(await context.store.renewLease(nodeId, 3_600_000, IDLE)).toBe(true)
     expect(await leaseOf(nodeId)).toMatchObject({ expired: false })
     expect(await reap(0)).not.toContain(nodeId)
     await context.store.removeLease(nodeId)
-    expect(await context.store.renewLease(nodeId, 3_600_000, {})).toBe(false)
+    expect(await context.store.renewLease(nodeId, 3_600_000, IDLE)).toBe(false)
   })
 
   test('reaping rings what a dead node held, counts the crash, and leaves the living alone', async () => {
