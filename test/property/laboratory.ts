@@ -1,5 +1,6 @@
 // Runs programs on real engines: starts them, sends what they wait for, and waits for what must come.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type postgres from 'postgres'
 import { StoreClient } from '../../src/client/create-client.js'
 import type { Client } from '../../src/client/client.js'
@@ -34,6 +35,9 @@ export interface Laboratory {
   launch(client: Client, subjects: readonly Subject[]): Promise<Launched>
   /** Waits until all are closed, with all that they have started; or, should that be all that is wanted, dead. */
   closed(subjects: readonly Subject[], dead?: ReadonlySet<string>): Promise<void>
+  areClosed(subjects: readonly Subject[]): Promise<boolean>
+  /** Waits until nothing has been appended through this store for a while, or as much as is asked for. */
+  restsFrom(store: FaultyStore, appends?: number): Promise<void>
   /** Transactional steps that did not take effect exactly once. */
   doubleEffects(): Promise<string[]>
   close(): Promise<void>
@@ -127,6 +131,20 @@ export async function openLaboratory(): Promise<Laboratory> {
         { what: `${subjects.length} programs to end`, deadlineMs: 60_000, everyMs: 50 },
       )
     },
+    async areClosed(subjects) {
+      const ids = new Set(subjects.map((subject) => subject.id))
+      const rows = await sql<{ execution_id: string }[]>`
+        select execution_id from executions where closed_at is null`
+      return !rows.some((row) => ids.has(row.execution_id.split('/')[0] ?? ''))
+    },
+    async restsFrom(store, appends = Infinity) {
+      let [seen, quietFor] = [store.appends, 0]
+      while (quietFor < QUIET_LOOKS && store.appends < appends) {
+        await sleep(LOOK_MS)
+        quietFor = store.appends === seen ? quietFor + 1 : 0
+        seen = store.appends
+      }
+    },
     async doubleEffects() {
       const rows = await sql<{ execution_id: string; name: string; n: number }[]>`
         select execution_id, name, count(*)::int4 as n from effects group by execution_id, name
@@ -140,6 +158,10 @@ export async function openLaboratory(): Promise<Laboratory> {
     },
   }
 }
+
+// Programs sleep for at most 25 ms; on a slow machine a node may rest earlier than it needed to, which costs a round.
+const LOOK_MS = 10
+const QUIET_LOOKS = 8
 
 function startOf(
   definition: Workflow<Job, readonly unknown[]>,
