@@ -409,8 +409,12 @@ export class Run {
 
   private timersDue(): void {
     this.mustLookAtTimers = false
-    for (const [seq, timer] of this.timers) {
-      if (timer.dueAt > this.seenAtMs || this.signalWaits.get(seq)?.isChecking === true) continue
+    const due = [...this.timers].filter(
+      ([seq, timer]) => timer.dueAt <= this.seenAtMs && this.signalWaits.get(seq)?.isChecking !== true,
+    )
+    // Several at once, after a pause or a crash: in the order of their instants, as if somebody had looked in time.
+    due.sort(([, a], [, b]) => a.dueAt - b.dueAt)
+    for (const [seq, timer] of due) {
       this.timers.delete(seq)
       if (timer.kind === 'sleep') this.append({ type: 'sleep_ended', seq })
       else if (timer.kind === 'retry') retryDue(this, timer.command)

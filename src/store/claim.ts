@@ -108,17 +108,26 @@ export async function findRung(database: Database, nodeId: string, limit: number
 
 /**
  * Clears the doorbells found, and returns them as they are now: whatever rang since the finding is seen by this,
- * or rings again after it. Index: executions_pkey, the rows found.
+ * or rings again after it. `at` is not before the doorbell: a timer may have rung it while this waited for a lock.
+ * Index: executions_pkey, the rows found.
  */
 export async function clearRung(database: Database, nodeId: string, found: readonly Rung[]): Promise<Rung[]> {
   const { sql, tables } = database
   const k = keyColumns(found.map((rung) => rung.key))
   const rows = await sql<RawRung[]>`
+    with rung as (
+      select e.region, e.partition, e.execution_id, e.ready_at
+      from ${sortedKeys(database, k)} as k
+      join ${tables.executions} as e
+        on e.region = k.region and e.partition = k.partition and e.execution_id = k.execution_id
+      where e.claimed_by = ${nodeId}::text and e.ready_at is not null
+      for update of e
+    )
     update ${tables.executions} as e set ready_at = null
-    from ${sortedKeys(database, k)} as k
-    where e.region = k.region and e.partition = k.partition and e.execution_id = k.execution_id
-      and e.claimed_by = ${nodeId}::text and e.ready_at is not null
-    returning e.region, e.partition, e.execution_id, e.claim_epoch, e.inbox, now() as at`
+    from rung as r
+    where e.region = r.region and e.partition = r.partition and e.execution_id = r.execution_id
+      and e.claimed_by = ${nodeId}::text
+    returning e.region, e.partition, e.execution_id, e.claim_epoch, e.inbox, greatest(r.ready_at, now()) as at`
   return rows.map(decodeRung)
 }
 

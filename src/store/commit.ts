@@ -163,6 +163,8 @@ function writeAll(database: Database, commits: readonly Commit[]): Promise<Passe
         workflow_version = coalesce(u.workflow_version, e.workflow_version),
         claimed_by = case when u.act in ('release', 'close') then null else e.claimed_by end,
         ready_at = case
+          -- A doorbell that rings keeps its instant: a timer may have set it, and nobody may answer with an older one.
+          when u.act = 'release' and u.ready_in_ms = 0 then coalesce(e.ready_at, now())
           when u.act = 'release' then least(e.ready_at, now() + u.ready_in_ms * interval '1 millisecond')
           when u.act = 'close' then null
           when u.act = 'ring' and (u.forced or e.status in ('running', 'waiting', 'blocked'))

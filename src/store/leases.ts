@@ -157,8 +157,9 @@ export async function handBack(
       note = case when h.crashes >= ${crashesMax}::int4 then ${deadNote}::text else e.note end,
       ready_at = case
         when h.crashes >= ${crashesMax}::int4 then null
-        when ${crashesMax}::int4 is null or h.crashes < 2 then now()
-        else now() + least(${CRASH_WAIT_MS}::float8 * power(2::float8, (h.crashes - 2)::float8), ${CRASH_WAIT_MAX_MS}::float8)
+        -- Not the instant at which this began: a timer that rang since must be due for whoever answers.
+        when ${crashesMax}::int4 is null or h.crashes < 2 then clock_timestamp()
+        else clock_timestamp() + least(${CRASH_WAIT_MS}::float8 * power(2::float8, (h.crashes - 2)::float8), ${CRASH_WAIT_MAX_MS}::float8)
           * interval '1 millisecond'
       end
     from (select c.region, c.partition, c.execution_id, c.claim_epoch, c.version, c.crashes

@@ -7,7 +7,10 @@ import type { Database } from './tables.js'
 type Wanted = readonly { readonly region: string; readonly partition: number }[]
 
 /**
- * Takes due timers and rings their executions. Index: timers_due, one bounded range per partition, at most `limit`
+ * Takes due timers and rings their executions. The doorbell carries the instant of the taking, also where it rang
+ * before: whoever answers it judges by a time that is not before it. With an older one, a claim that had begun already
+ * would find the timer not due yet, and nothing would ring for it again.
+ * Index: timers_due, one bounded range per partition, at most `limit`
  * rows each; executions_pkey. Rows deleted: at most `limit`; rows rung: no more than that.
  */
 export async function takeTimers(database: Database, partitions: Wanted, limit: number): Promise<number> {
@@ -33,7 +36,7 @@ export async function takeTimers(database: Database, partitions: Wanted, limit: 
         and t.version = d.version
       returning t.region, t.partition, t.execution_id
     ), rung as (
-      update ${tables.executions} as e set ready_at = coalesce(e.ready_at, now())
+      update ${tables.executions} as e set ready_at = greatest(coalesce(e.ready_at, now()), now())
       from (
         select distinct region, partition, execution_id from taken order by region, partition, execution_id
       ) as d

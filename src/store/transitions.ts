@@ -219,7 +219,8 @@ export async function resumeRow(database: Database, key: ExecutionKey, version: 
   await sql`
     update ${tables.executions} as e set
       status = 'running', version = ${version}::int4, attempts = 0, note = null,
-      ready_at = least(e.ready_at, now())
+      -- Not the instant at which this began: a timer that was taken in silence since must be due for whoever answers.
+      ready_at = clock_timestamp()
     where ${isExecution(database, key)}`
 }
 

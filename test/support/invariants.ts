@@ -192,13 +192,18 @@ function* judgeInbox(
   const recorded = new Set(
     events.filter((event) => RECORDS_MESSAGE.has(event.type)).map((event) => event.messageId ?? ''),
   )
+  // A new run of an id that was started again gets nothing of what the last one left unread.
+  const isRestarted = events.some(
+    ({ type }, index) => type === 'started' && index > 0 && events[index - 1]?.type !== 'continued',
+  )
   const positions = new Set<number>()
   for (const { message_id: id, position, kind, is_consumed: isConsumed } of signals) {
     if (positions.has(position)) yield `has two messages at position ${position}`
     positions.add(position)
     if (position > row.inbox) yield `has message "${id}" at ${position}, beyond its inbox (${row.inbox})`
     if (recorded.has(id) && !isConsumed) yield `recorded message "${id}", which is still unread`
-    if (kind === 'signal' && isConsumed && !recorded.has(id)) yield `consumed signal "${id}" without a record`
+    if (kind === 'signal' && isConsumed && !recorded.has(id) && !isRestarted)
+      yield `consumed signal "${id}" without a record`
     if (quiet && !isConsumed && isWaiting(row) && WAKING.has(kind))
       yield `waits in silence beside the unread ${kind} "${id}"`
   }

@@ -4,6 +4,7 @@
 import { expect, test } from 'vitest'
 import type { ExecutionKey } from '../../../src/core/execution.js'
 import { conformance } from '../../support/conformance.js'
+import { eventually } from '../../support/wait.js'
 import {
   claimIn,
   commitOf,
@@ -93,6 +94,30 @@ conformance('doorbells', (context) => {
     const taken = await context.store.takeRung(node, 10, ({ key }) => key.executionId === wanted)
     expect(taken).toMatchObject([{ key: { executionId: wanted } }])
     expect(await context.store.takeRung(node, 10)).toMatchObject([{ key: keys[1] }])
+  })
+
+  test('a timer that rings while the taking waits for a lock is due by the time that the taking tells', async () => {
+    const { place, keys, node } = await claimed(2)
+    const [first, second] = keys.toSorted((a, b) => (a.executionId < b.executionId ? -1 : 1))
+    if (first === undefined || second === undefined) throw new Error('two keys')
+    await context.store.sendMessages([signalTo(first, 'm'), signalTo(second, 'm')], INBOX_MAX)
+    const sql = context.database.connect({ max: 1 })
+    await sql`begin`
+    await sql`select 1 from executions where execution_id = ${first.executionId} for update`
+    const taking = context.store.takeRung(node, 10)
+    // It has begun, and waits for the first row; the timer of the second is due later.
+    if (context.store.dialect === 'postgres') {
+      await eventually(async () => (await context.sql`select 1 from pg_locks where not granted`).length > 0)
+    }
+    const dueAt = new Date(Date.now() + 100)
+    const sleep = { type: 'sleep_started', seq: 1, dueAt } as const
+    await context.store.commit([commitOf(second, node, { events: [sleep] })])
+    await eventually(async () => (await context.store.fireTimers(place.partitions(), 10)).taken === 1)
+    await sql`commit`
+    const rung = (await taking).find(({ key }) => key.executionId === second.executionId)
+    // Taken with a time at which the timer is due, or left to ring.
+    if (rung === undefined) expect(await context.store.takeRung(node, 10)).toHaveLength(1)
+    else expect(rung.at.getTime()).toBeGreaterThanOrEqual(dueAt.getTime())
   })
 
   test('signals that race the taking: each is in an inbox that was told, or rings still', async () => {
