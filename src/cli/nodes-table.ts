@@ -31,7 +31,7 @@ export function nodesTable({ at, nodes }: ClusterStats): TableData {
       node.load.cpu,
       node.partitions,
       spanOf(at.getTime() - node.startedAt.getTime()),
-      node.isAlive ? 'held' : 'ran out',
+      node.isDraining ? 'leaving' : node.isAlive ? 'held' : 'ran out',
     ]),
   }
 }

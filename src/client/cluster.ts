@@ -15,11 +15,13 @@ export interface ClusterNode {
   /** Name and version of each workflow that it can run. */
   readonly workflows: Readonly<Record<string, string>>
   /** As of its last heartbeat: executions at work and in memory, commits that wait, event-loop lag (p99), cores used. */
-  readonly load: Omit<NodeReport, 'zone' | 'versions'>
+  readonly load: Omit<NodeReport, 'zone' | 'isDraining' | 'versions'>
   readonly startedAt: Date
   readonly renewedAt: Date
   /** False: its lease has run out, and nobody has buried it yet. */
   readonly isAlive: boolean
+  /** It is on its way out: it claims nothing and owns nothing. */
+  readonly isDraining: boolean
 }
 
 export interface ClusterNodeStats extends ClusterNode {
@@ -70,7 +72,7 @@ export function clusterStats({ at, leases, partitions, held }: ClusterRows): Clu
   })
   const names = new Set([...nodes, ...partitions].map(({ region }) => region))
   const regions = [...names].toSorted().map((region) => {
-    const living = nodes.filter((node) => node.region === region && node.isAlive)
+    const living = nodes.filter((node) => node.region === region && node.isAlive && !node.isDraining)
     return {
       region,
       nodes: living.length,
@@ -96,7 +98,7 @@ export function clusterStats({ at, leases, partitions, held }: ClusterRows): Clu
 }
 
 export function clusterNode(lease: LeaseRow): ClusterNode {
-  const { zone, versions, ...load } = lease.report
+  const { zone, isDraining, versions, ...load } = lease.report
   // Nodes of other releases name no versions.
   const workflows = lease.workflows.map((workflow) => [workflow, versions[workflow] ?? ''])
   return {
@@ -111,6 +113,7 @@ export function clusterNode(lease: LeaseRow): ClusterNode {
     startedAt: lease.startedAt,
     renewedAt: lease.renewedAt,
     isAlive: !lease.expired,
+    isDraining,
   }
 }
 

@@ -27,7 +27,7 @@ export function planMoves(
   leases: readonly LeaseRow[],
   partitions: readonly PartitionRow[],
 ): Moves {
-  const living = leases.filter((lease) => !lease.expired)
+  const living = leases.filter(isStaying)
   const regions = new Set(living.map((lease) => lease.region))
   // Partitions of a region without nodes are everybody's.
   const isOurs = (partition: PartitionRow): boolean =>
@@ -57,6 +57,11 @@ export function planMoves(
   }
 }
 
+/** What leaves counts for nothing here: its share is the others' already. */
+function isStaying({ expired, report }: LeaseRow): boolean {
+  return !expired && !report.isDraining
+}
+
 /**
  * Where else a node claims. Ownership is only affinity: an execution must reach a node that can run it, whoever owns
  * its partition. Other regions are left to their own nodes as long as one of those can run the workflow.
@@ -66,7 +71,7 @@ export function planHelp(
   leases: readonly LeaseRow[],
   partitions: readonly PartitionRow[],
 ): Help {
-  const living = leases.filter((lease) => !lease.expired)
+  const living = leases.filter(isStaying)
   const hosted = new Map(living.map((lease) => [lease.nodeId, new Set(lease.workflows)]))
   const neglected: Home[] = []
   const looked: Home[] = []

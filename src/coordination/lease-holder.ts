@@ -45,6 +45,10 @@ const LOOK_SHORT_MS = 200
 /** Claims of nodes without a lease are looked for this often: whoever buried them may have died half-way. */
 const ORPHANS_MS = 5_000
 
+/** When partitions fall free, nodes look one after the other: this much time for each, and for all. */
+const SPREAD_PER_NODE_MS = 1
+const SPREAD_MAX_MS = 100
+
 const NO_HELP: Help = { neglected: [], looked: [] }
 
 export class LeaseHolder {
@@ -54,6 +58,8 @@ export class LeaseHolder {
   leases: readonly LeaseRow[] = []
   private rows: readonly PartitionRow[] = []
   private partitionsEpoch: string | null = null
+  private isDraining = false
+  private hasLeft = false
   private beatDueMs = 0
   private lookDueMs = 0
   private orphansDueMs = 0
@@ -82,6 +88,27 @@ export class LeaseHolder {
     this.loop.start()
   }
 
+  /**
+   * Gives its partitions up and lets all know, and goes on beating for what it still works on: the others take over
+   * what is ready, and what is handed back, without waiting for the end of the drain.
+   */
+  drain(): void {
+    this.isDraining = true
+    this.partitions = []
+    this.help = NO_HELP
+    this.beatDueMs = 0
+    this.loop.poke()
+  }
+
+  /** Partitions were given up somewhere: looks soon, but not all nodes in the same moment. */
+  lookSoon(): void {
+    const spreadMs = Math.min(this.leases.length * SPREAD_PER_NODE_MS, SPREAD_MAX_MS)
+    const soonMs = this.options.clock.monotonicMs() + spreadMs * randomFraction()
+    if (this.isDraining || soonMs >= this.lookDueMs) return
+    this.lookDueMs = soonMs
+    this.loop.poke()
+  }
+
   /** Stops beating; gives lease and partitions up when the database can be reached. */
   async stop(): Promise<void> {
     await this.loop.stop()
@@ -97,9 +124,19 @@ export class LeaseHolder {
 
   private async turn(): Promise<number> {
     const { clock } = this.options
+    const isLeaving = this.isDraining
     if (clock.monotonicMs() >= this.beatDueMs) await this.beat()
+    if (isLeaving) return this.leaveTurn()
     if (clock.monotonicMs() >= this.lookDueMs) await this.look()
     return Math.max(0, Math.min(this.beatDueMs, this.lookDueMs) - clock.monotonicMs())
+  }
+
+  /** After a beat that said so, once; a node that joined anew meanwhile owns nothing. */
+  private async leaveTurn(): Promise<number> {
+    if (!this.hasLeft) await this.options.store.freePartitions(this.nodeId)
+    this.hasLeft = true
+    this.partitions = []
+    return Math.max(0, this.beatDueMs - this.options.clock.monotonicMs())
   }
 
   private async beat(): Promise<void> {

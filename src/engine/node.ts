@@ -212,7 +212,7 @@ export class Node implements RunHost, Host {
     this.loadMeter.start()
     await this.leases.start()
     this.releaseRejections = holdStrayRejections(this.log)
-    this.unlisten = this.store.onHint((partitions) => this.hinted(partitions))
+    this.unlisten = this.store.onHint((partitions, areFree) => this.hinted(partitions, areFree))
     this.claims.start()
     this.timers.start()
     this.upkeep.start()
@@ -223,6 +223,7 @@ export class Node implements RunHost, Host {
   async stop(): Promise<void> {
     this.isDraining = true
     const { clock } = this
+    this.leases.drain()
     const untilMs = clock.monotonicMs() + this.options.drainMs
     const loops = Promise.all([
       this.claims.stop(),
@@ -256,6 +257,7 @@ export class Node implements RunHost, Host {
     const versions = this.registry.all.slice(0, VERSIONS_MAX).map(({ name, version }) => [name, version])
     return {
       zone: this.options.zone,
+      isDraining: this.isDraining,
       running: this.live.size,
       cached: this.suspended.size,
       laneDepth: this.commitLanes.depth,
@@ -441,7 +443,8 @@ export class Node implements RunHost, Host {
   }
 
   /** Somebody rang doorbells: look at once, if it is this node that would answer. */
-  private hinted(partitions: ReadonlySet<number>): void {
+  private hinted(partitions: ReadonlySet<number>, areFree: boolean): void {
+    if (areFree) this.leases.lookSoon()
     const { partitions: owned, help } = this.leases
     const isOurs = ({ partition }: { readonly partition: number }): boolean => partitions.has(partition)
     const isLive = [...partitions].some((partition) => this.live.livesIn(partition))

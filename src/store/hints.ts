@@ -1,6 +1,6 @@
-// Hints between processes: "doorbells ring in these partitions", by NOTIFY, one per burst of statements. Best effort:
-// nothing depends on them, polling finds everything a little later. CockroachDB has no NOTIFY; there, and behind a pooler
-// that swallows it, nobody hears and nobody is worse off.
+// Hints between processes: "doorbells ring in these partitions" and "partitions are free", by NOTIFY, one per burst of
+// statements. Best effort: nothing depends on them, polling finds everything a little later. CockroachDB has no NOTIFY;
+// there, and behind a pooler that swallows it, nobody hears and nobody is worse off.
 
 import type postgres from 'postgres'
 import { Loop } from '../core/loop.js'
@@ -15,7 +15,11 @@ export interface HintsOptions {
   readonly openListener: ((onNotify: (payload: string) => void) => postgres.Sql) | null
 }
 
-export type HintListener = (partitions: ReadonlySet<number>) => void
+/** `areFree`: partitions were given up, and whoever has less than its share may take them. */
+export type HintListener = (partitions: ReadonlySet<number>, areFree: boolean) => void
+
+/** In a payload among the numbers; a node of another release that does not know it takes it for no partition. */
+const FREE = 'free'
 
 /** A lost connection is opened again by the next of these: until then polling does. */
 const LISTEN_MS = 5_000
@@ -27,6 +31,7 @@ const PARTITIONS_MAX = 1_000
 export class Hints {
   readonly #options: HintsOptions
   #rung = new Set<number>()
+  #areFree = false
   #isSending = false
 
   constructor(options: HintsOptions) {
@@ -42,16 +47,28 @@ export class Hints {
   ring(partitions: Iterable<number>): void {
     if (!this.isHeard) return
     for (const partition of partitions) if (this.#rung.size < PARTITIONS_MAX) this.#rung.add(partition)
-    if (this.#rung.size === 0 || this.#isSending) return
+    this.#sendSoon()
+  }
+
+  /** Tells all that partitions were given up. */
+  tellFree(): void {
+    if (!this.isHeard) return
+    this.#areFree = true
+    this.#sendSoon()
+  }
+
+  #sendSoon(): void {
+    if (this.#isSending || (this.#rung.size === 0 && !this.#areFree)) return
     this.#isSending = true
     setImmediate(() => void this.#send())
   }
 
   async #send(): Promise<void> {
     const { sql, channel } = this.#options
-    while (this.#rung.size > 0) {
-      const payload = [...this.#rung].join(' ')
+    while (this.#rung.size > 0 || this.#areFree) {
+      const payload = [...(this.#areFree ? [FREE] : []), ...this.#rung].join(' ')
       this.#rung = new Set()
+      this.#areFree = false
       try {
         await sql`select pg_notify(${channel}::text, ${payload}::text)`
       } catch {
@@ -66,7 +83,10 @@ export class Hints {
   listen(listener: HintListener): () => Promise<void> {
     const { openListener, channel, clock } = this.#options
     if (openListener === null) return () => Promise.resolve()
-    const client = openListener((payload) => listener(new Set(payload.split(' ').map(Number))))
+    const client = openListener((payload) => {
+      const words = payload.split(' ')
+      listener(new Set(words.filter((word) => word !== FREE).map(Number)), words.includes(FREE))
+    })
     const loop = new Loop({
       name: 'hints',
       clock,

@@ -21,7 +21,7 @@ import { listExecutions } from './lists.js'
 import { givePartitions, readPartitions, takePartitions } from './partitions.js'
 import { createPool } from './pool.js'
 import { Sessions } from './sessions.js'
-import { reapLeases, removeLease } from './reap.js'
+import { freeAll, reapLeases, removeLease } from './reap.js'
 import { Outage, type RetryPolicy, withRetry } from './retry.js'
 import type { Home } from './rows.js'
 import { sendMessages } from './send.js'
@@ -29,7 +29,7 @@ import { readPartitionCount } from './settings.js'
 import { readAnswers, readInboxes } from './signals.js'
 import { remove, restart, restartWithin, resume, terminate } from './single.js'
 import { startExecutions, startWithin } from './starts.js'
-import type { OpenStoreOptions, PartitionRow, StartOutcome, StartRow, Store } from './store.js'
+import type { Commit, OpenStoreOptions, PartitionRow, StartOutcome, StartRow, Store } from './store.js'
 import { type Database, tablesOf } from './tables.js'
 import { readNextTimer, takeTimers } from './timers.js'
 import { transact } from './transact.js'
@@ -141,6 +141,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     database: pulse,
     policy,
     onRung: (partitions: ReadonlySet<number>) => hints.ring(partitions),
+    onFree: () => hints.tellFree(),
   }
   let closing: Promise<void> | undefined
 
@@ -168,7 +169,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     insertExecutionsWithin: (sql, starts) => startWithin({ sql, tables }, starts),
     async commit(commits) {
       const outcomes = await commitLane(database, policy, commits)
-      hints.ring(commits.flatMap(({ messages = [] }) => messages.map(({ key }) => key.partition)))
+      hints.ring(commits.flatMap(rungByCommit))
       return outcomes
     },
     async sendMessages(messages, inboxMax) {
@@ -230,6 +231,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
       retried('takePartitions', () => takePartitions(pulse, nodeId, partitions)),
     givePartitions: (nodeId, partitions) =>
       retried('givePartitions', () => givePartitions(pulse, nodeId, partitions)),
+    freePartitions: (nodeId) => freeAll(reaping, nodeId),
 
     registerDefinitions: (definitions) =>
       retried('registerDefinitions', () => insertDefinitions(database, definitions)),
@@ -247,6 +249,12 @@ function rungByStarts(starts: readonly StartRow[], outcomes: readonly StartOutco
       return startAt === undefined && outcome?.kind === 'created' && !outcome.claimed
     })
     .map(({ key }) => key.partition)
+}
+
+/** Where a commit rings: at whom it writes to, and what it hands back to whoever may take it. */
+function rungByCommit({ key, messages = [], transition }: Commit): number[] {
+  const isHandedBack = transition?.kind === 'release' && transition.readyInMs === 0
+  return [...messages.map(({ key: to }) => to.partition), ...(isHandedBack ? [key.partition] : [])]
 }
 
 /** Where executions live: the home region of each partition, as last read. */

@@ -41,8 +41,10 @@ export async function givePartitions(
     where id = any(${plainArray(partitions)}::int2[]) and owner = ${nodeId}::text`
 }
 
-/** Everything a node owned is nobody's. Reads all partitions, writes those of the node. */
-export async function freePartitions({ sql, tables }: Database, nodeId: string): Promise<void> {
-  await sql`
-    update ${tables.partitions} set owner = null, epoch = epoch + 1 where owner = ${nodeId}::text`
+/** Everything a node owned is nobody's; how many that were. Reads all partitions, writes those of the node. */
+export async function freePartitions({ sql, tables }: Database, nodeId: string): Promise<number> {
+  const rows = await sql<object[]>`
+    update ${tables.partitions} set owner = null, epoch = epoch + 1 where owner = ${nodeId}::text
+    returning id`
+  return rows.length
 }

@@ -11,6 +11,8 @@ export interface Reaping {
   readonly policy: RetryPolicy
   /** Doorbells ring in these partitions. */
   readonly onRung: (partitions: ReadonlySet<number>) => void
+  /** A node that left gave partitions up. */
+  readonly onFree: () => void
 }
 
 /** Deletes leases that ran out, and rings what their nodes, and any node without a lease, had claimed. */
@@ -22,7 +24,11 @@ export async function reapLeases(
   const expired = await withRetry(policy, 'reapLeases', () => deleteExpired(database, graceMs))
   const orphaned = await withRetry(policy, 'reapLeases', () => findOrphaned(database, NODES_MAX))
   const dead = [...new Set([...expired, ...orphaned])]
-  for (const nodeId of dead) await handBackAll(reaping, { nodeId, crashesMax })
+  for (const nodeId of dead) {
+    // Nobody is told: whoever reaps is looking already, and so do the others, each in its own time.
+    await withRetry(policy, 'reapLeases', () => freePartitions(database, nodeId))
+    await handBackAll(reaping, { nodeId, crashesMax })
+  }
   return dead
 }
 
@@ -30,14 +36,20 @@ export async function reapLeases(
 export async function removeLease(reaping: Reaping, nodeId: string): Promise<void> {
   const { database, policy } = reaping
   await withRetry(policy, 'removeLease', () => deleteLease(database, nodeId))
+  await freeAll(reaping, nodeId)
   await handBackAll(reaping, { nodeId, crashesMax: undefined })
+}
+
+/** Gives up what a node owns, and tells the others if that is anything. */
+export async function freeAll({ database, policy, onFree }: Reaping, nodeId: string): Promise<void> {
+  const freed = await withRetry(policy, 'freePartitions', () => freePartitions(database, nodeId))
+  if (freed > 0) onFree()
 }
 
 async function handBackAll(
   { database, policy, onRung }: Reaping,
   options: { readonly nodeId: string; readonly crashesMax: number | undefined },
 ): Promise<void> {
-  await withRetry(policy, 'handBack', () => freePartitions(database, options.nodeId))
   for (let batch = 0; batch < BATCHES_MAX; batch++) {
     const rung = await withRetry(policy, 'handBack', () =>
       handBack(database, { ...options, limit: BATCH_SIZE }),

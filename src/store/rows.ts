@@ -193,6 +193,7 @@ function decodeReport(load: string): NodeReport {
   const said = JSON.parse(load) as Partial<NodeReport>
   return {
     zone: said.zone ?? null,
+    isDraining: said.isDraining ?? false,
     running: said.running ?? 0,
     cached: said.cached ?? 0,
     laneDepth: said.laneDepth ?? 0,

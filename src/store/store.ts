@@ -176,6 +176,8 @@ export interface LeaseRow {
 export interface NodeReport {
   /** Where in its region it stands. */
   readonly zone: string | null
+  /** It is on its way out: it takes no partitions, and the others share without it. */
+  readonly isDraining: boolean
   /** Executions at work, and suspended ones in memory. */
   readonly running: number
   readonly cached: number
@@ -238,8 +240,11 @@ export interface Store {
   // ---- hints
   /** Whether hints can be heard on this database; without them polling has to be quicker. */
   readonly hasHints: boolean
-  /** Best effort: partitions in which a doorbell rang that nobody answers yet, from any process. Ends by the function. */
-  onHint(listener: (partitions: ReadonlySet<number>) => void): () => Promise<void>
+  /**
+   * Best effort: partitions in which a doorbell rang that nobody answers yet, from any process, and whether partitions
+   * were given up that others may take. Ends by the function.
+   */
+  onHint(listener: (partitions: ReadonlySet<number>, areFree: boolean) => void): () => Promise<void>
 
   // ---- lanes
   /** Starts, one statement unless an id comes up twice; outcomes in the order given. */
@@ -340,7 +345,7 @@ export interface Store {
   readCluster(): Promise<Cluster>
   /** For people: the whole of it, with what each node holds. Never behind a heartbeat, and none behind it. */
   readClusterStats(): Promise<ClusterRows>
-  /** Deletes the lease and hands everything of the node back: doorbells ring, partitions are nobody's. */
+  /** Deletes the lease and hands everything of the node back: doorbells ring, partitions are nobody's, all are told. */
   removeLease(nodeId: string): Promise<void>
   /** Deletes leases that ran out at least `graceMs` ago and rings what they had claimed, in bounded batches. What made
    *  no progress since its last crash is counted (`attempts`), waits longer each time, and is `dead` at `crashesMax`.
@@ -350,6 +355,8 @@ export interface Store {
   /** Takes partitions that are nobody's or owned by a node without a lease; returns those taken. */
   takePartitions(nodeId: string, partitions: readonly number[]): Promise<number[]>
   givePartitions(nodeId: string, partitions: readonly number[]): Promise<void>
+  /** Gives up all that the node owns, and tells the others: it is about to leave. */
+  freePartitions(nodeId: string): Promise<void>
 
   // ---- definitions and upkeep
   registerDefinitions(definitions: readonly { workflow: string; version: string }[]): Promise<void>

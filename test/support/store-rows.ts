@@ -12,6 +12,7 @@ export const WORKFLOW = 'test-workflow'
 /** What a node says that has nothing to do. */
 export const IDLE: NodeReport = {
   zone: null,
+  isDraining: false,
   running: 0,
   cached: 0,
   laneDepth: 0,
