@@ -15,4 +15,5 @@ export type {
   StartOptions,
   StartRequest,
 } from './client/client.js'
+export type { ScheduleRequest } from './client/schedules.js'
 export { CerebelumError, errorCode } from './core/errors.js'

@@ -8,6 +8,7 @@ import type { Attributes, ExecutionStatus, IdPolicy } from '../core/execution.js
 import type { Failure } from '../core/failure.js'
 import type { Workflow } from '../workflow/define.js'
 import type { ClusterChange, ClusterStats } from './cluster.js'
+import type { Schedules } from './schedules.js'
 
 export interface StartOptions {
   /** 1 to 200 printable characters; default: a generated, time-ordered id. */
@@ -117,6 +118,8 @@ export interface HistoryPage {
 }
 
 export interface Client {
+  /** What starts executions by the clock. */
+  readonly schedules: Schedules
   /**
    * Starts an execution. @throws UNKNOWN_WORKFLOW | INVALID_INPUT | INVALID_ID | UNSERIALIZABLE | PAYLOAD_TOO_LARGE |
    * EXECUTION_EXISTS | OVERLOADED | DATABASE_UNAVAILABLE

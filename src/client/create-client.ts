@@ -34,6 +34,8 @@ import { Messenger } from './messenger.js'
 import { closed, notFound } from './refusals.js'
 import { historyEvent, infoOf, reasonOf } from './render.js'
 import { Results } from './results.js'
+import { Scheduler } from './scheduler.js'
+import type { Schedules } from './schedules.js'
 import { Starter, type Started } from './starter.js'
 
 export interface StoreClientOptions {
@@ -52,6 +54,7 @@ const VERSION_MAX = 2_147_483_647
 const CLOSE_MS = 5_000
 
 export class StoreClient implements Client {
+  readonly schedules: Schedules
   private readonly options: StoreClientOptions
   private readonly starter: Starter
   private readonly messenger: Messenger
@@ -64,6 +67,11 @@ export class StoreClient implements Client {
     this.messenger = new Messenger({ ...options, row: (executionId) => this.row(executionId) })
     this.results = new Results(options)
     this.clusterWatch = new ClusterWatch(options)
+    this.schedules = new Scheduler({
+      ...options,
+      prepare: (request) => this.starter.prepare(request),
+      handle: (started) => this.handle(started),
+    })
   }
 
   // ---- starting

@@ -16,6 +16,8 @@ export interface Host {
   startFailed(row: StartRow): void
   /** Doorbells were rung. */
   poke(keys: readonly ExecutionKey[]): void
+  /** A schedule was made or changed, or started something. */
+  scheduleChanged(rung: readonly ExecutionKey[]): void
   /** An execution was ended from outside: what this process still does for it is stopped. */
   ended(executionId: string): void
   /** Asks live or replayed state; undefined when this process does not know the workflow. */

@@ -81,6 +81,11 @@ export class Starter {
     )
   }
 
+  /** The row of a start, checked, for whoever writes it later. */
+  prepare(request: StartRequest): Promise<StartRow> {
+    return toStartRow(request, this.context)
+  }
+
   idle(): Promise<void> {
     return this.lane.idle()
   }

@@ -23,6 +23,7 @@ import type {
   StartRow,
   Store,
 } from '../store/store.js'
+import { ScheduleLoop } from '../timers/schedule-loop.js'
 import { TimerLoop } from '../timers/timer-loop.js'
 import type { Workflow } from '../workflow/define.js'
 import { Instance } from '../workflow/instance.js'
@@ -109,6 +110,7 @@ export class Node implements RunHost, Host {
   private readonly childLane: Lane<StartRow, StartOutcome>
   private readonly leases: LeaseHolder
   private readonly timers: TimerLoop
+  private readonly schedules: ScheduleLoop
   private readonly claims: Loop
   private readonly upkeep: Loop
   private readonly longSteps: LongSteps
@@ -180,6 +182,13 @@ export class Node implements RunHost, Host {
     })
     const partitions = (): LeaseHolder['partitions'] => this.leases.partitions
     this.timers = new TimerLoop({ store, clock, log, partitions, onRung: (foreign) => this.look(foreign) })
+    this.schedules = new ScheduleLoop({
+      store,
+      clock,
+      log,
+      versionOf: (workflow) => registry.get(workflow)?.version,
+      onRung: (keys) => this.look(keys),
+    })
     this.claims = new Loop({
       name: 'claims',
       clock,
@@ -215,6 +224,7 @@ export class Node implements RunHost, Host {
     this.unlisten = this.store.onHint((partitions, areFree) => this.hinted(partitions, areFree))
     this.claims.start()
     this.timers.start()
+    this.schedules.start()
     this.upkeep.start()
     this.longSteps.start()
   }
@@ -228,6 +238,7 @@ export class Node implements RunHost, Host {
     const loops = Promise.all([
       this.claims.stop(),
       this.timers.stop(),
+      this.schedules.stop(),
       this.upkeep.stop(),
       this.longSteps.stop(),
       this.unlisten(),
@@ -396,6 +407,11 @@ export class Node implements RunHost, Host {
   poke(keys: readonly ExecutionKey[]): void {
     // Whose partition it is: what is in our memory is woken here.
     this.look(keys.filter(({ executionId }) => this.suspended.has(executionId)))
+  }
+
+  scheduleChanged(rung: readonly ExecutionKey[]): void {
+    this.schedules.poke()
+    if (rung.length > 0) this.look(rung)
   }
 
   onClosed(listener: ClosedListener): () => void {

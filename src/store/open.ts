@@ -15,6 +15,7 @@ import { readHistories } from './events.js'
 import { readExecutions } from './executions.js'
 import { asStoreError, failureCode } from './failures.js'
 import { commitLane } from './lane.js'
+import { changeSchedule, createSchedule, fireSchedules, removeSchedule } from './fire.js'
 import { Hints } from './hints.js'
 import { insertLease, readCluster, renewLease } from './leases.js'
 import { listExecutions } from './lists.js'
@@ -24,12 +25,21 @@ import { Sessions } from './sessions.js'
 import { freeAll, reapLeases, removeLease } from './reap.js'
 import { Outage, type RetryPolicy, withRetry } from './retry.js'
 import type { Home } from './rows.js'
+import { listSchedules, readNextSchedule, readSchedule } from './schedules.js'
 import { sendMessages } from './send.js'
 import { readPartitionCount } from './settings.js'
 import { readAnswers, readInboxes } from './signals.js'
 import { remove, restart, restartWithin, resume, terminate } from './single.js'
 import { startExecutions, startWithin } from './starts.js'
-import type { Commit, OpenStoreOptions, PartitionRow, StartOutcome, StartRow, Store } from './store.js'
+import type {
+  Commit,
+  OpenStoreOptions,
+  PartitionRow,
+  ScheduleChange,
+  StartOutcome,
+  StartRow,
+  Store,
+} from './store.js'
 import { type Database, tablesOf } from './tables.js'
 import { readNextTimer, takeTimers } from './timers.js'
 import { transact } from './transact.js'
@@ -118,6 +128,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
   const home = new Regions(partitionCount, await readPartitions(database))
   const { transitions, transactions } = pools
   const context = { transitions, transactions, database, policy, home }
+  const firing = { ...context, keyOf: (executionId: string) => home.keyOf(executionId) }
   const claims = new Claims({ database, policy, home, doubtMs: 2 * timeoutOf(options) })
   const retried = <T>(call: string, work: () => Promise<T>): Promise<T> => withRetry(policy, call, work)
   const hints = new Hints({
@@ -215,6 +226,22 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
 
     nextTimer: (partitions) => retried('nextTimer', () => readNextTimer(database, partitions)),
 
+    insertSchedule: (scheduleId, decide) => createSchedule(context, scheduleId, decide),
+    readSchedule: (scheduleId) => retried('readSchedule', () => readSchedule(database, scheduleId)),
+    listSchedules: (query) => retried('listSchedules', () => listSchedules(database, query)),
+    async changeSchedule(scheduleId, decide) {
+      const change = await changeSchedule(firing, scheduleId, decide)
+      if (change !== null) hints.ring(rungByChanges([change], firing.keyOf))
+      return change
+    },
+    removeSchedule: (scheduleId) => removeSchedule(firing, scheduleId),
+    nextSchedule: () => retried('nextSchedule', () => readNextSchedule(database)),
+    async fireSchedules(limit, decide) {
+      const fired = await fireSchedules(firing, limit, decide)
+      hints.ring(rungByChanges(fired.changes, firing.keyOf))
+      return fired
+    },
+
     insertLease: (lease) => retried('insertLease', () => insertLease(pulse, lease)),
     renewLease: (nodeId, leaseMs, report) =>
       retried('renewLease', () => renewLease(pulse, { nodeId, leaseMs, report })),
@@ -255,6 +282,14 @@ function rungByStarts(starts: readonly StartRow[], outcomes: readonly StartOutco
 function rungByCommit({ key, messages = [], transition }: Commit): number[] {
   const isHandedBack = transition?.kind === 'release' && transition.readyInMs === 0
   return [...messages.map(({ key: to }) => to.partition), ...(isHandedBack ? [key.partition] : [])]
+}
+
+/** Where firings left doorbells ringing, and messages. */
+function rungByChanges(changes: readonly ScheduleChange[], keyOf: Store['keyOf']): number[] {
+  return changes.flatMap(({ starts, other }) => [
+    ...starts.map(({ key }) => key.partition),
+    ...(other === undefined ? [] : [keyOf(other.executionId).partition]),
+  ])
 }
 
 /** Where executions live: the home region of each partition, as last read. */

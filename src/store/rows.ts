@@ -6,7 +6,17 @@ import { EVENT_TYPES, type Event, type EventType } from '../core/event.js'
 import { type Attributes, type ExecutionStatus, type ParentLink, STATUSES } from '../core/execution.js'
 import { MESSAGE_KINDS, type Message, type MessageKind } from '../core/message.js'
 import { partitionOf } from '../core/partition.js'
-import type { Claimed, ExecutionRow, HeldCount, LeaseRow, NodeReport, PartitionRow } from './store.js'
+import { OVERLAP_POLICIES, type OverlapPolicy } from '../core/schedule.js'
+import { parseSpec } from '../core/schedule-spec.js'
+import type {
+  Claimed,
+  ExecutionRow,
+  HeldCount,
+  LeaseRow,
+  NodeReport,
+  PartitionRow,
+  ScheduleRow,
+} from './store.js'
 
 export interface RawExecution {
   readonly region: string
@@ -225,6 +235,68 @@ export function decodeHeldCount(raw: RawHeldCount): HeldCount {
   return { nodeId: raw.node_id, status: decodeStatus(raw.status), executions: raw.executions }
 }
 
+export interface RawSchedule {
+  readonly schedule_id: string
+  readonly region: string
+  readonly spec: string
+  /** int8, as text; so are the counters. */
+  readonly jitter_ms: string
+  readonly workflow: string
+  readonly workflow_version: string
+  readonly input: string | null
+  readonly unchecked: boolean
+  readonly attributes: string | null
+  readonly overlap: string
+  readonly catch_up_ms: string
+  readonly paused: boolean
+  readonly note: string | null
+  readonly revision: string
+  readonly next_at: Date | null
+  readonly due_at: Date | null
+  readonly last_at: Date | null
+  readonly buffered_at: Date | null
+  readonly last_execution_id: string | null
+  readonly fired: string
+  readonly skipped: string
+  readonly missed: string
+  readonly created_at: Date
+  readonly updated_at: Date
+}
+
+export function decodeSchedule(raw: RawSchedule): ScheduleRow {
+  return {
+    scheduleId: raw.schedule_id,
+    region: raw.region,
+    spec: parseSpec(raw.spec),
+    jitterMs: Number(raw.jitter_ms),
+    workflow: raw.workflow,
+    workflowVersion: raw.workflow_version,
+    input: raw.input,
+    unchecked: raw.unchecked,
+    attributes: raw.attributes === null ? null : (JSON.parse(raw.attributes) as Attributes),
+    overlap: decodeOverlap(raw.overlap),
+    catchUpMs: Number(raw.catch_up_ms),
+    paused: raw.paused,
+    note: raw.note,
+    revision: Number(raw.revision),
+    nextAt: raw.next_at,
+    dueAt: raw.due_at,
+    lastAt: raw.last_at,
+    bufferedAt: raw.buffered_at,
+    lastExecutionId: raw.last_execution_id,
+    fired: Number(raw.fired),
+    skipped: Number(raw.skipped),
+    missed: Number(raw.missed),
+    createdAt: raw.created_at,
+    updatedAt: raw.updated_at,
+  }
+}
+
+function decodeOverlap(overlap: string): OverlapPolicy {
+  if (!OVERLAP_WORDS.has(overlap)) throw unreadable('overlap policy', overlap)
+  return overlap as OverlapPolicy
+}
+
 function decodeStatus(status: string): ExecutionStatus {
   if (!STATUS_WORDS.has(status)) throw unreadable('status', status)
   return status as ExecutionStatus
@@ -240,6 +312,7 @@ function decodeMessageKind(kind: string): MessageKind {
   return kind as MessageKind
 }
 
+const OVERLAP_WORDS: ReadonlySet<string> = new Set(OVERLAP_POLICIES)
 const STATUS_WORDS: ReadonlySet<string> = new Set(STATUSES)
 const EVENT_WORDS: ReadonlySet<string> = new Set(EVENT_TYPES)
 const MESSAGE_WORDS: ReadonlySet<string> = new Set(MESSAGE_KINDS)

@@ -56,16 +56,37 @@ export function terminate(
       if (doubtful && (await isWritten(database, key, { tries, event }))) return 'terminated'
       if (row.isClosed) return 'closed'
       tries.version = row.lastVersion + 1
-      await appendEvents(database, key, { expectedVersion: row.lastVersion, events: [event] })
-      await closeRow(database, key, { version: row.lastVersion + 1, status: closingStatus(event) })
-      if (row.parent !== null) {
-        const child = { key, run: row.run, status: closingStatus(event), payload: event.payload ?? null }
-        await tellParent(database, child, row.parent)
-      }
-      await tellChildren(database, { key, ...row })
+      await end(database, { key, ...row }, event)
       return 'terminated'
     }),
   )
+}
+
+/** Terminates within a transaction that has more to do; what is closed already, or gone, is left as it is. */
+export async function terminateIn(
+  database: Database,
+  home: Home,
+  key: ExecutionKey,
+  event: NewEvent,
+): Promise<void> {
+  const row = await lockExecution(database, key, home)
+  if (row !== null && !row.isClosed) await end(database, { key, ...row }, event)
+}
+
+type LockedExecution = NonNullable<Awaited<ReturnType<typeof lockExecution>>>
+
+async function end(
+  database: Database,
+  row: LockedExecution & { readonly key: ExecutionKey },
+  event: NewEvent,
+): Promise<void> {
+  const { key, lastVersion, parent, run } = row
+  const status = closingStatus(event)
+  await appendEvents(database, key, { expectedVersion: lastVersion, events: [event] })
+  await closeRow(database, key, { version: lastVersion + 1, status })
+  if (parent !== null)
+    await tellParent(database, { key, run, status, payload: event.payload ?? null }, parent)
+  await tellChildren(database, row)
 }
 
 /** Whether an earlier try of ours appended this event after all. Asked under the lock of the row. */
@@ -213,7 +234,7 @@ const MESSAGES_MAX = 1_000
 const INBOX_MAX = 2 ** 31 - 1
 
 /** A node that appended in between, which takes no lock on the row, has the version: a conflict like any other. */
-async function inTransaction<T>(
+export async function inTransaction<T>(
   context: SingleContext,
   work: (database: Database) => Promise<T>,
 ): Promise<T> {

@@ -14,6 +14,8 @@ import type {
   ParentLink,
 } from '../core/execution.js'
 import type { Answer, Message, NewMessage } from '../core/message.js'
+import type { OverlapPolicy } from '../core/schedule.js'
+import type { CheckedSpec } from '../core/schedule-spec.js'
 
 /** The row of an execution, as lists and clients read it. */
 export interface ExecutionRow {
@@ -223,6 +225,56 @@ export interface PartitionRow {
   readonly epoch: number
 }
 
+/** A schedule as it is stored. */
+export interface ScheduleRow {
+  readonly scheduleId: string
+  readonly region: string
+  readonly spec: CheckedSpec
+  readonly jitterMs: number
+  readonly workflow: string
+  readonly workflowVersion: string
+  /** Encoded. */
+  readonly input: string | null
+  /** The input was not checked against a schema: whoever runs it checks it. */
+  readonly unchecked: boolean
+  readonly attributes: Attributes | null
+  readonly overlap: OverlapPolicy
+  readonly catchUpMs: number
+  readonly paused: boolean
+  readonly note: string | null
+  readonly revision: number
+  readonly nextAt: Date | null
+  readonly dueAt: Date | null
+  readonly lastAt: Date | null
+  readonly bufferedAt: Date | null
+  readonly lastExecutionId: string | null
+  readonly fired: number
+  readonly skipped: number
+  readonly missed: number
+  readonly createdAt: Date
+  readonly updatedAt: Date
+}
+
+/** A new schedule: `at` of the database decides when it first fires. */
+export type NewSchedule = Omit<ScheduleRow, 'createdAt' | 'updatedAt'>
+
+/** What is known of a schedule when it is changed, in the transaction that changes it. */
+export interface SeenSchedule {
+  readonly row: ScheduleRow
+  /** The database's time. */
+  readonly at: Date
+  /** Whether the last execution that it started is open. */
+  readonly isOpen: boolean
+}
+
+/** What becomes of a schedule: its new row and the starts that go with it, written together or not at all. */
+export interface ScheduleChange {
+  readonly row: ScheduleRow
+  readonly starts: readonly StartRow[]
+  /** Done to an execution before the starts. */
+  readonly other?: { readonly kind: 'cancel' | 'terminate'; readonly executionId: string }
+}
+
 /** SQL handed to a transactional step: tagged template, same transaction as the step's event. */
 export type TransactionSql = import('postgres').TransactionSql
 
@@ -328,6 +380,39 @@ export interface Store {
 
   /** When the next timer of these partitions is due, in ms from now by the database's clock; null: there is none. */
   nextTimer(partitions: readonly { region: string; partition: number }[]): Promise<number | null>
+
+  // ---- schedules
+  /** `decide` is pure: it may be asked again after a serialization failure. */
+  insertSchedule(
+    scheduleId: string,
+    decide: (at: Date) => NewSchedule,
+  ): Promise<{ readonly kind: 'created' | 'exists'; readonly row: ScheduleRow }>
+  readSchedule(scheduleId: string): Promise<ScheduleRow | null>
+  /** In the order of their ids, after this one, without their inputs. */
+  listSchedules(query: {
+    readonly workflow?: string
+    readonly after?: string
+    readonly limit: number
+  }): Promise<ScheduleRow[]>
+  /** Changes one as a whole, under its lock. Null: there is none. `decide` is pure; what it throws is thrown. */
+  changeSchedule(
+    scheduleId: string,
+    decide: (seen: SeenSchedule) => ScheduleChange,
+  ): Promise<ScheduleChange | null>
+  removeSchedule(scheduleId: string): Promise<boolean>
+  /** When a schedule is due, in ms from now by the database's clock; null: none is. */
+  nextSchedule(): Promise<number | null>
+  /**
+   * Takes due schedules that nobody else is at and does with each what `decide` says, all in one transaction. One for
+   * which it throws is left as it is and looked at again in a while.
+   */
+  fireSchedules(
+    limit: number,
+    decide: (seen: SeenSchedule) => ScheduleChange,
+  ): Promise<{
+    readonly changes: readonly ScheduleChange[]
+    readonly failed: readonly { readonly scheduleId: string; readonly error: unknown }[]
+  }>
 
   // ---- coordination
   insertLease(lease: {

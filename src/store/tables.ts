@@ -16,6 +16,7 @@ export interface Tables {
   readonly events: Identifier
   readonly timers: Identifier
   readonly signals: Identifier
+  readonly schedules: Identifier
 }
 
 /** What a statement needs: a way to the database (the pool or one transaction) and the names of the tables. */
@@ -35,5 +36,6 @@ export function tablesOf(sql: Sql, schema: string): Tables {
     events: name('events'),
     timers: name('timers'),
     signals: name('signals'),
+    schedules: name('schedules'),
   }
 }

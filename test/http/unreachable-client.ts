@@ -7,6 +7,17 @@ export function unreachableClient(): Client {
     throw new Error('the client was reached by a request that should have been refused')
   }
   return {
+    schedules: {
+      create: reached,
+      describe: reached,
+      list: reached,
+      update: reached,
+      pause: reached,
+      resume: reached,
+      trigger: reached,
+      backfill: reached,
+      delete: reached,
+    },
     start: reached,
     startMany: reached,
     get: reached,

@@ -14,7 +14,7 @@ export interface Layer {
 export const LAYERS: Readonly<Record<string, Layer>> = {
   core: {
     below: [],
-    packages: ['@standard-schema/spec', 'devalue', 'ms', 'pure-rand', 'uuid'],
+    packages: ['@standard-schema/spec', 'croner', 'devalue', 'ms', 'pure-rand', 'uuid'],
     node: ['node:async_hooks', 'node:crypto'],
   },
   metrics: { below: ['core'], packages: [], node: [] },
