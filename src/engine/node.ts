@@ -6,39 +6,30 @@ import { DatabaseClock } from '../core/database-clock.js'
 import { settledWithin } from '../core/deadline.js'
 import { CerebelumError } from '../core/errors.js'
 import type { Event } from '../core/event.js'
-import { isClosed, type ExecutionKey, type ExecutionStatus } from '../core/execution.js'
+import type { ExecutionKey, ExecutionStatus } from '../core/execution.js'
 import type { Limits } from '../core/limits.js'
 import { Loop } from '../core/loop.js'
 import { silentLogger, type Clock, type Logger } from '../core/ports.js'
 import type { Host } from '../client/host.js'
 import { notFound } from '../client/refusals.js'
 import { LeaseHolder } from '../coordination/lease-holder.js'
-import type {
-  Claimed,
-  Commit,
-  CommitOutcome,
-  NodeReport,
-  Rung,
-  StartOutcome,
-  StartRow,
-  Store,
-} from '../store/store.js'
+import type { Commit, CommitOutcome, NodeReport, StartOutcome, StartRow, Store } from '../store/store.js'
 import { ScheduleLoop } from '../timers/schedule-loop.js'
 import { TimerLoop } from '../timers/timer-loop.js'
 import type { Workflow } from '../workflow/define.js'
 import { Instance } from '../workflow/instance.js'
 import type { Registry } from '../workflow/registry.js'
 import { tellOrphans } from './children.js'
-import { cancelUnbegun } from './closing.js'
+import { ClaimLoop } from './claim-loop.js'
 import { GivingBack, UNAVAILABLE_RETRY_MS } from './giving-back.js'
-import { readHistories, readInboxes } from './history-reader.js'
+import { readHistories } from './history-reader.js'
 import { Lane } from '../core/lane.js'
 import { CommitLanes } from './commit-lanes.js'
 import { LiveRuns } from './live-runs.js'
 import { LoadMeter } from './load-meter.js'
 import { LongSteps } from './long-steps.js'
 import { askInstance } from './messages.js'
-import { Run, SUSPECT_CRASHES, type Waking } from './run.js'
+import { Run } from './run.js'
 import type { RunHost } from './run-host.js'
 import { Slots } from './slots.js'
 import { Strangers } from './strangers.js'
@@ -66,20 +57,6 @@ export interface NodeOptions {
 
 const CHILD_QUEUE_MAX = 100_000
 const START_BATCH_MAX = 500
-const CLAIM_BATCH_MAX = 500
-const RUNG_BATCH_MAX = 500
-/** An idle node looks this often; pokes make it look at once. */
-const POLL_MIN_MS = 10
-const POLL_MAX_MS = 250
-/** Where hints tell of what others ring, and polling is only for hints that got lost. */
-const HINTED_POLL_MAX_MS = 1_000
-/** How often a node looks for what others are late with, and what late is: owners poll several times as often. */
-const HELP_MS = 1_000
-const LATE_MS = 1_000
-/** How long an execution waits that has to be run alone, while others are. */
-const SUSPECT_WAIT_MS = 250
-/** Events of histories that are read and replayed at one time; more executions wait for the next group. */
-const LOADED_EVENTS_MAX = 20_000
 /** A node that leaves while the database is away would wait for all its retries: nothing is lost without them. */
 const LEAVE_MS = 5_000
 const UPKEEP_MS = 30_000
@@ -111,7 +88,7 @@ export class Node implements RunHost, Host {
   private readonly leases: LeaseHolder
   private readonly timers: TimerLoop
   private readonly schedules: ScheduleLoop
-  private readonly claims: Loop
+  private readonly claims: ClaimLoop
   private readonly upkeep: Loop
   private readonly longSteps: LongSteps
   private readonly givingBack: GivingBack
@@ -119,17 +96,12 @@ export class Node implements RunHost, Host {
   private readonly answeredListeners = new Set<AnsweredListener>()
   /** Workflows of other nodes, as last read. */
   private registered: ReadonlySet<string> = new Set()
-  /** Partitions of others that the next turn looks at, too. */
-  private readonly lookedAt = new Map<number, LeaseHolder['partitions'][number]>()
-  private readonly strangers: Strangers
   private readonly lost: Strangers
-  private idlePollMs = POLL_MIN_MS
   private reserved = 0
   /** What waits for the lease to be trusted again; at most the steps that may run at a time. */
   private untrusted: (() => void)[] = []
   private releaseRejections: (() => void) | undefined
   private unlisten: () => Promise<void> = () => Promise.resolve()
-  private helpedMs = -Infinity
 
   constructor(options: NodeOptions) {
     this.options = options
@@ -145,7 +117,6 @@ export class Node implements RunHost, Host {
       maxSize: options.cacheBytesMax,
       sizeCalculation: (run: Run) => run.bytes,
     })
-    this.strangers = new Strangers(clock)
     this.lost = new Strangers(clock)
     this.databaseClock = new DatabaseClock(clock)
     this.loadMeter = new LoadMeter(clock)
@@ -181,20 +152,34 @@ export class Node implements RunHost, Host {
       onRung: () => this.claims.poke(),
     })
     const partitions = (): LeaseHolder['partitions'] => this.leases.partitions
-    this.timers = new TimerLoop({ store, clock, log, partitions, onRung: (foreign) => this.look(foreign) })
+    this.timers = new TimerLoop({
+      store,
+      clock,
+      log,
+      partitions,
+      onRung: (foreign) => this.claims.look(foreign),
+    })
     this.schedules = new ScheduleLoop({
       store,
       clock,
       log,
       versionOf: (workflow) => registry.get(workflow)?.version,
-      onRung: (keys) => this.look(keys),
+      onRung: (keys) => this.claims.look(keys),
     })
-    this.claims = new Loop({
-      name: 'claims',
+    this.claims = new ClaimLoop({
+      host: this,
+      store,
+      registry,
       clock,
       log,
-      turn: () => this.claimTurn(),
-      afterErrorMs: POLL_MAX_MS,
+      leases: this.leases,
+      live: this.live,
+      suspended: this.suspended,
+      givingBack: this.givingBack,
+      nodeId: () => this.nodeId,
+      isReady: () => this.isReady,
+      free: () => options.capacity - this.live.size - this.reserved,
+      noteTime: (at) => this.noteTime(at),
     })
     this.longSteps = new LongSteps({ store, clock, log, runs: () => this.live.values() })
     this.upkeep = new Loop({
@@ -221,7 +206,10 @@ export class Node implements RunHost, Host {
     this.loadMeter.start()
     await this.leases.start()
     this.releaseRejections = holdStrayRejections(this.log)
-    this.unlisten = this.store.onHint((partitions, areFree) => this.hinted(partitions, areFree))
+    this.unlisten = this.store.onHint((partitions, areFree) => {
+      if (areFree) this.leases.lookSoon()
+      this.claims.hinted(partitions)
+    })
     this.claims.start()
     this.timers.start()
     this.schedules.start()
@@ -389,8 +377,7 @@ export class Node implements RunHost, Host {
     const run = new Run(this, { key: row.key, definition, run: 1, runVersion: 1, claimEpoch: 1, parent })
     this.live.add(run)
     const event: Event = { ...row.event, version: 1, at: outcome.at }
-    this.timers.noteTime(outcome.at)
-    this.databaseClock.note(outcome.at)
+    this.noteTime(outcome.at)
     const waking = { messages: [], inbox: 0, at: outcome.at }
     void run.begin([event], waking).catch((error: unknown) => run.drop('broken', error))
   }
@@ -406,12 +393,12 @@ export class Node implements RunHost, Host {
 
   poke(keys: readonly ExecutionKey[]): void {
     // Whose partition it is: what is in our memory is woken here.
-    this.look(keys.filter(({ executionId }) => this.suspended.has(executionId)))
+    this.claims.look(keys.filter(({ executionId }) => this.suspended.has(executionId)))
   }
 
   scheduleChanged(rung: readonly ExecutionKey[]): void {
     this.schedules.poke()
-    if (rung.length > 0) this.look(rung)
+    if (rung.length > 0) this.claims.look(rung)
   }
 
   onClosed(listener: ClosedListener): () => void {
@@ -452,212 +439,12 @@ export class Node implements RunHost, Host {
     return { value: askInstance(copy, name, args) }
   }
 
+  private noteTime(at: Date): void {
+    this.timers.noteTime(at)
+    this.databaseClock.note(at)
+  }
+
   // ---- loops
-
-  private get pollMaxMs(): number {
-    return this.store.hasHints ? HINTED_POLL_MAX_MS : POLL_MAX_MS
-  }
-
-  /** Somebody rang doorbells: look at once, if it is this node that would answer. */
-  private hinted(partitions: ReadonlySet<number>, areFree: boolean): void {
-    if (areFree) this.leases.lookSoon()
-    const { partitions: owned, help } = this.leases
-    const isOurs = ({ partition }: { readonly partition: number }): boolean => partitions.has(partition)
-    const isLive = [...partitions].some((partition) => this.live.livesIn(partition))
-    if (isLive || owned.some(isOurs) || help.neglected.some(isOurs)) this.claims.poke()
-  }
-
-  /** Looks at once, also in partitions of others: what waits there for our timers is in our memory. */
-  private look(foreign: LeaseHolder['partitions']): void {
-    for (const home of foreign) this.lookedAt.set(home.partition, home)
-    this.claims.poke()
-  }
-
-  private async claimTurn(): Promise<number> {
-    if (!this.isReady) return POLL_MIN_MS
-    this.givingBack.retry()
-    const rung = this.live.size > 0 ? await this.takeRung() : 0
-    const { partitions, help } = this.leases
-    for (const home of [...partitions, ...help.neglected]) this.lookedAt.set(home.partition, home)
-    const homes = [...this.lookedAt.values()]
-    this.lookedAt.clear()
-    const own = await this.claimFrom(homes, 0)
-    if (own.isFull) return 0
-    const late = this.isHelpDue() ? await this.claimFrom(help.looked, LATE_MS) : { claimed: 0, isFull: false }
-    return late.isFull ? 0 : this.pace(rung + own.claimed + late.claimed)
-  }
-
-  /** `isFull`: it took as many as it could at once, so there may be more. */
-  private async claimFrom(
-    partitions: LeaseHolder['partitions'],
-    lateMs: number,
-  ): Promise<{ readonly claimed: number; readonly isFull: boolean }> {
-    const free = this.options.capacity - this.live.size - this.reserved
-    const limit = Math.min(free, CLAIM_BATCH_MAX)
-    if (limit <= 0 || partitions.length === 0) return { claimed: 0, isFull: false }
-    const { nodeId } = this
-    const workflows = this.registry.names
-    const claimed = await this.store.claim({ nodeId, partitions, since: null, lateMs, workflows, limit })
-    try {
-      for (const group of loadable(claimed)) await this.adopt(group, nodeId)
-    } catch (error) {
-      // Claimed, but not loaded: nobody else may take them as long as this node lives.
-      for (const claim of claimed) {
-        if (this.live.has(claim.key.executionId)) continue
-        void this.givingBack.handBack({ ...claim, nodeId }, UNAVAILABLE_RETRY_MS)
-      }
-      throw error
-    }
-    return { claimed: claimed.length, isFull: claimed.length === limit }
-  }
-
-  private isHelpDue(): boolean {
-    const nowMs = this.clock.monotonicMs()
-    if (nowMs < this.helpedMs + HELP_MS) return false
-    this.helpedMs = nowMs
-    return true
-  }
-
-  /** Quick after work, slower the longer there is none. */
-  private pace(found: number): number {
-    this.idlePollMs = found > 0 ? POLL_MIN_MS : Math.min(this.idlePollMs * 2, this.pollMaxMs)
-    return this.idlePollMs
-  }
-
-  private async takeRung(): Promise<number> {
-    // A doorbell is cleared only while its run is kept from giving its claim up: the release would else be written
-    // after the clearing, and what rang (a message, a timer) would wait for ever.
-    const kept = new Set<Run>()
-    try {
-      const rung = await this.store.takeRung(this.nodeId, RUNG_BATCH_MAX, ({ key, claimEpoch }) => {
-        const run = this.live.get(key.executionId)
-        if (run === undefined || run.claimEpoch !== claimEpoch) return this.strangers.isOld(key, claimEpoch)
-        if (!run.keep()) return false
-        kept.add(run)
-        return true
-      })
-      this.strangers.forgetUnseen()
-      await this.wakeRung(rung)
-      return rung.length
-    } catch (error) {
-      // Perhaps cleared, and not woken: given back, they ring again.
-      for (const run of kept) run.drop('unavailable', error)
-      throw error
-    } finally {
-      for (const run of kept) run.unkeep()
-    }
-  }
-
-  private async wakeRung(rung: readonly Rung[]): Promise<void> {
-    const held: { run: Run; at: Date; inbox: number }[] = []
-    for (const { key, claimEpoch, inbox, at } of rung) {
-      const run = this.live.get(key.executionId)
-      if (run !== undefined && run.claimEpoch === claimEpoch) held.push({ run, at, inbox })
-      // Held by the database's word, but not in memory: give it back, so that it is claimed and loaded afresh.
-      else void this.givingBack.handBack({ key, claimEpoch, version: 0 }, 0)
-    }
-    const unread = held.filter(({ run, inbox }) => inbox > run.mailbox.position)
-    const wanted = unread.map(({ run }) => ({ key: run.key, after: run.mailbox.position }))
-    const messages = await readInboxes(this.store, wanted)
-    const byRun = new Map(unread.map(({ run }, index) => [run, messages[index] ?? []]))
-    for (const { run, at, inbox } of held) {
-      const messages = byRun.get(run) ?? []
-      run.wake({ messages, inbox, at })
-    }
-  }
-
-  private async adopt(claimed: readonly Claimed[], nodeId: string): Promise<void> {
-    const at = claimed[0]?.at
-    if (at !== undefined) this.timers.noteTime(at)
-    if (at !== undefined) this.databaseClock.note(at)
-    const ready = this.withoutSuspects(claimed).map((claim) => ({ claim, cached: this.takeCached(claim) }))
-    const toLoad = ready.filter(({ cached }) => cached === undefined)
-    const histories = await readHistories(
-      this.store,
-      toLoad.map(({ claim }) => ({ key: claim.key, from: claim.runVersion })),
-    )
-    const historyOf = new Map(toLoad.map(({ claim }, index) => [claim, histories[index] ?? []]))
-    const unread = ready.filter(({ claim, cached }) => claim.inbox > (cached?.mailbox.position ?? 0))
-    const messages = await readInboxes(
-      this.store,
-      unread.map(({ claim, cached }) => ({ key: claim.key, after: cached?.mailbox.position ?? 0 })),
-    )
-    const messagesOf = new Map(unread.map(({ claim }, index) => [claim, messages[index] ?? []]))
-    for (const { claim, cached } of ready) {
-      if (this.nodeId !== nodeId) return
-      const messages = messagesOf.get(claim) ?? []
-      const waking = { messages, inbox: claim.inbox, at: claim.at }
-      if (cached !== undefined) {
-        this.live.add(cached)
-        cached.wake(waking)
-      } else {
-        this.load(claim, historyOf.get(claim) ?? [], waking)
-      }
-    }
-  }
-
-  /**
-   * Of executions that were there when their nodes died, again and again, only a part at a time: a quarter with the
-   * second crash, a sixteenth with the third, in the end one. So the innocent get on, and what kills its node takes
-   * fewer and fewer with it.
-   */
-  private withoutSuspects(claimed: readonly Claimed[]): readonly Claimed[] {
-    const fresh = claimed.filter(({ attempts }) => attempts >= SUSPECT_CRASHES).length
-    if (fresh === 0) return claimed
-    let live = [...this.live.values()].filter((run) => run.isSuspect).length
-    const all = fresh + live
-    return claimed.filter((claim) => {
-      if (claim.attempts < SUSPECT_CRASHES) return true
-      if (live < Math.max(1, Math.floor(all / 4 ** (claim.attempts - 1)))) {
-        live++
-        return true
-      }
-      void this.givingBack.handBack(claim, SUSPECT_WAIT_MS)
-      return false
-    })
-  }
-
-  private takeCached(claim: Claimed): Run | undefined {
-    const cached = this.suspended.get(claim.key.executionId)
-    if (cached === undefined) return undefined
-    this.suspended.delete(claim.key.executionId)
-    // Nobody claimed it since: what is in memory is what is in the database.
-    if (cached.claimEpoch + 1 !== claim.claimEpoch || cached.version !== claim.version) return undefined
-    cached.claimEpoch = claim.claimEpoch
-    return cached
-  }
-
-  private load(claim: Claimed, history: readonly Event[], waking: Waking): void {
-    const definition = this.registry.get(claim.workflow)
-    const started = history[0]
-    if (definition === undefined || started?.type !== 'started') {
-      const { executionId } = claim.key
-      return void this.givingBack.setAside(
-        claim,
-        new CerebelumError(
-          'UNREADABLE_VALUE',
-          `The history of execution "${executionId}" does not begin with "started".`,
-          { executionId },
-        ),
-      )
-    }
-    const { key, run, runVersion, claimEpoch, parent } = claim
-    // Rung too early, by whatever: it begins when it was asked to.
-    const isEarly = history.length === 1 && started.dueAt !== undefined && claim.at < started.dueAt
-    const cancel = isEarly ? waking.messages.find((message) => message.kind === 'cancel') : undefined
-    if (isEarly && cancel === undefined) {
-      return void this.givingBack.handBack({ key, claimEpoch, version: started.version }, undefined)
-    }
-    const crashes = claim.attempts
-    const loaded = new Run(this, { key, definition, run, runVersion, claimEpoch, parent, crashes })
-    this.live.add(loaded)
-    // A copy that was suspended while this one was being read is of the past.
-    this.suspended.delete(key.executionId)
-    if (cancel !== undefined) return cancelUnbegun(loaded, started.version, cancel)
-    // It was given up in good order behind the last event: its code has been there, and said what it had to say.
-    const isSeen = claimEpoch > 1 && claim.attempts === 0 && claim.version >= (history.at(-1)?.version ?? 0)
-    void loaded.begin(history, waking, isSeen).catch((error: unknown) => loaded.drop('broken', error))
-  }
 
   private async upkeepTurn(): Promise<number> {
     const { partitions } = this.leases
@@ -699,26 +486,4 @@ export class Node implements RunHost, Host {
     if (this.live.size < this.options.capacity / 2 && this.live.size + 1 >= this.options.capacity / 2)
       this.claims.poke()
   }
-
-  /** Whether a status needs no more work here; for clients that wait. */
-  static isDone(status: ExecutionStatus): boolean {
-    return isClosed(status)
-  }
-}
-
-/** Claims in groups whose histories are held in memory and replayed at one time. */
-function loadable(claimed: readonly Claimed[]): Claimed[][] {
-  const groups: Claimed[][] = []
-  let events = Infinity
-  for (const claim of claimed) {
-    // What the row knows; plain appends since do not count.
-    const size = claim.version - claim.runVersion + 1
-    if (events + size > LOADED_EVENTS_MAX) {
-      groups.push([])
-      events = 0
-    }
-    events += size
-    groups.at(-1)?.push(claim)
-  }
-  return groups
 }

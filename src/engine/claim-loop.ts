@@ -1,0 +1,314 @@
+// The claim loop of a node: takes ready executions in batches up to its free capacity, and what rang on those it holds,
+// and puts them to work: from memory when nobody claimed them since, else from their histories. What it took and could
+// not load is given back. It looks at once when it is poked, and the slower the longer there is nothing.
+
+import type { LRUCache } from 'lru-cache'
+import type { Home } from '../coordination/assignment.js'
+import type { LeaseHolder } from '../coordination/lease-holder.js'
+import { CerebelumError } from '../core/errors.js'
+import type { Event } from '../core/event.js'
+import { Loop } from '../core/loop.js'
+import type { Clock, Logger } from '../core/ports.js'
+import type { Claimed, Rung, Store } from '../store/store.js'
+import type { Registry } from '../workflow/registry.js'
+import { cancelUnbegun } from './closing.js'
+import { UNAVAILABLE_RETRY_MS, type GivingBack } from './giving-back.js'
+import { readHistories, readInboxes } from './history-reader.js'
+import type { LiveRuns } from './live-runs.js'
+import { Run, SUSPECT_CRASHES, type Waking } from './run.js'
+import type { RunHost } from './run-host.js'
+import { Strangers } from './strangers.js'
+
+export interface ClaimLoopOptions {
+  readonly host: RunHost
+  readonly store: Store
+  readonly registry: Registry
+  readonly clock: Clock
+  readonly log: Logger
+  readonly leases: LeaseHolder
+  readonly live: LiveRuns
+  readonly suspended: LRUCache<string, Run>
+  readonly givingBack: GivingBack
+  /** Changes when the node joins as new: what was claimed under the old id is lost. */
+  readonly nodeId: () => string
+  readonly isReady: () => boolean
+  /** How many more executions may be at work. */
+  readonly free: () => number
+  /** The database's time as just seen. */
+  readonly noteTime: (at: Date) => void
+}
+
+const CLAIM_BATCH_MAX = 500
+const RUNG_BATCH_MAX = 500
+/** An idle node looks this often; pokes make it look at once. */
+const POLL_MIN_MS = 10
+const POLL_MAX_MS = 250
+/** Where hints tell of what others ring, and polling is only for hints that got lost. */
+const HINTED_POLL_MAX_MS = 1_000
+/** How often a node looks for what others are late with, and what late is: owners poll several times as often. */
+const HELP_MS = 1_000
+const LATE_MS = 1_000
+/** How long an execution waits that has to be run alone, while others are. */
+const SUSPECT_WAIT_MS = 250
+/** Events of histories that are read and replayed at one time; more executions wait for the next group. */
+const LOADED_EVENTS_MAX = 20_000
+
+export class ClaimLoop {
+  private readonly options: ClaimLoopOptions
+  private readonly loop: Loop
+  private readonly strangers: Strangers
+  /** Partitions of others that the next turn looks at, too. */
+  private readonly lookedAt = new Map<number, Home>()
+  private idlePollMs = POLL_MIN_MS
+  private helpedMs = -Infinity
+
+  constructor(options: ClaimLoopOptions) {
+    this.options = options
+    const { clock, log } = options
+    this.strangers = new Strangers(clock)
+    this.loop = new Loop({ name: 'claims', clock, log, turn: () => this.turn(), afterErrorMs: POLL_MAX_MS })
+  }
+
+  start(): void {
+    this.loop.start()
+  }
+
+  stop(): Promise<void> {
+    return this.loop.stop()
+  }
+
+  /** Something may be ready: look at once. */
+  poke(): void {
+    this.loop.poke()
+  }
+
+  /** Somebody rang doorbells: look at once, if it is this node that would answer. */
+  hinted(partitions: ReadonlySet<number>): void {
+    const { partitions: owned, help } = this.options.leases
+    const isOurs = ({ partition }: { readonly partition: number }): boolean => partitions.has(partition)
+    const isLive = [...partitions].some((partition) => this.options.live.livesIn(partition))
+    if (isLive || owned.some(isOurs) || help.neglected.some(isOurs)) this.poke()
+  }
+
+  /** Looks at once, also in partitions of others: what waits there for our timers is in our memory. */
+  look(foreign: readonly Home[]): void {
+    for (const home of foreign) this.lookedAt.set(home.partition, home)
+    this.poke()
+  }
+
+  private async turn(): Promise<number> {
+    const { leases, givingBack, live } = this.options
+    if (!this.options.isReady()) return POLL_MIN_MS
+    givingBack.retry()
+    const rung = live.size > 0 ? await this.takeRung() : 0
+    const { partitions, help } = leases
+    for (const home of [...partitions, ...help.neglected]) this.lookedAt.set(home.partition, home)
+    const homes = [...this.lookedAt.values()]
+    this.lookedAt.clear()
+    const own = await this.claimFrom(homes, 0)
+    if (own.isFull) return 0
+    const late = this.isHelpDue() ? await this.claimFrom(help.looked, LATE_MS) : { claimed: 0, isFull: false }
+    return late.isFull ? 0 : this.pace(rung + own.claimed + late.claimed)
+  }
+
+  /** `isFull`: it took as many as it could at once, so there may be more. */
+  private async claimFrom(
+    partitions: readonly Home[],
+    lateMs: number,
+  ): Promise<{ readonly claimed: number; readonly isFull: boolean }> {
+    const { store, registry, live, givingBack } = this.options
+    const limit = Math.min(this.options.free(), CLAIM_BATCH_MAX)
+    if (limit <= 0 || partitions.length === 0) return { claimed: 0, isFull: false }
+    const nodeId = this.options.nodeId()
+    const workflows = registry.names
+    const claimed = await store.claim({ nodeId, partitions, since: null, lateMs, workflows, limit })
+    try {
+      for (const group of loadable(claimed)) await this.adopt(group, nodeId)
+    } catch (error) {
+      // Claimed, but not loaded: nobody else may take them as long as this node lives.
+      for (const claim of claimed) {
+        if (live.has(claim.key.executionId)) continue
+        void givingBack.handBack({ ...claim, nodeId }, UNAVAILABLE_RETRY_MS)
+      }
+      throw error
+    }
+    return { claimed: claimed.length, isFull: claimed.length === limit }
+  }
+
+  private isHelpDue(): boolean {
+    const nowMs = this.options.clock.monotonicMs()
+    if (nowMs < this.helpedMs + HELP_MS) return false
+    this.helpedMs = nowMs
+    return true
+  }
+
+  /** Quick after work, slower the longer there is none. */
+  private pace(found: number): number {
+    const maxMs = this.options.store.hasHints ? HINTED_POLL_MAX_MS : POLL_MAX_MS
+    this.idlePollMs = found > 0 ? POLL_MIN_MS : Math.min(this.idlePollMs * 2, maxMs)
+    return this.idlePollMs
+  }
+
+  private async takeRung(): Promise<number> {
+    // A doorbell is cleared only while its run is kept from giving its claim up: the release would else be written
+    // after the clearing, and what rang (a message, a timer) would wait for ever.
+    const kept = new Set<Run>()
+    try {
+      const rung = await this.options.store.takeRung(
+        this.options.nodeId(),
+        RUNG_BATCH_MAX,
+        ({ key, claimEpoch }) => {
+          const run = this.options.live.get(key.executionId)
+          if (run === undefined || run.claimEpoch !== claimEpoch) return this.strangers.isOld(key, claimEpoch)
+          if (!run.keep()) return false
+          kept.add(run)
+          return true
+        },
+      )
+      this.strangers.forgetUnseen()
+      await this.wakeRung(rung)
+      return rung.length
+    } catch (error) {
+      // Perhaps cleared, and not woken: given back, they ring again.
+      for (const run of kept) run.drop('unavailable', error)
+      throw error
+    } finally {
+      for (const run of kept) run.unkeep()
+    }
+  }
+
+  private async wakeRung(rung: readonly Rung[]): Promise<void> {
+    const held: { run: Run; at: Date; inbox: number }[] = []
+    for (const { key, claimEpoch, inbox, at } of rung) {
+      const run = this.options.live.get(key.executionId)
+      if (run !== undefined && run.claimEpoch === claimEpoch) held.push({ run, at, inbox })
+      // Held by the database's word, but not in memory: give it back, so that it is claimed and loaded afresh.
+      else void this.options.givingBack.handBack({ key, claimEpoch, version: 0 }, 0)
+    }
+    const unread = held.filter(({ run, inbox }) => inbox > run.mailbox.position)
+    const wanted = unread.map(({ run }) => ({ key: run.key, after: run.mailbox.position }))
+    const messages = await readInboxes(this.options.store, wanted)
+    const byRun = new Map(unread.map(({ run }, index) => [run, messages[index] ?? []]))
+    for (const { run, at, inbox } of held) {
+      const messages = byRun.get(run) ?? []
+      run.wake({ messages, inbox, at })
+    }
+  }
+
+  private async adopt(claimed: readonly Claimed[], nodeId: string): Promise<void> {
+    const at = claimed[0]?.at
+    if (at !== undefined) this.options.noteTime(at)
+    const ready = this.withoutSuspects(claimed).map((claim) => ({ claim, cached: this.takeCached(claim) }))
+    const toLoad = ready.filter(({ cached }) => cached === undefined)
+    const histories = await readHistories(
+      this.options.store,
+      toLoad.map(({ claim }) => ({ key: claim.key, from: claim.runVersion })),
+    )
+    const historyOf = new Map(toLoad.map(({ claim }, index) => [claim, histories[index] ?? []]))
+    const unread = ready.filter(({ claim, cached }) => claim.inbox > (cached?.mailbox.position ?? 0))
+    const messages = await readInboxes(
+      this.options.store,
+      unread.map(({ claim, cached }) => ({ key: claim.key, after: cached?.mailbox.position ?? 0 })),
+    )
+    const messagesOf = new Map(unread.map(({ claim }, index) => [claim, messages[index] ?? []]))
+    for (const { claim, cached } of ready) {
+      if (this.options.nodeId() !== nodeId) return
+      const messages = messagesOf.get(claim) ?? []
+      const waking = { messages, inbox: claim.inbox, at: claim.at }
+      if (cached !== undefined) {
+        this.options.live.add(cached)
+        cached.wake(waking)
+      } else {
+        this.load(claim, historyOf.get(claim) ?? [], waking)
+      }
+    }
+  }
+
+  /**
+   * Of executions that were there when their nodes died, again and again, only a part at a time: a quarter with the
+   * second crash, a sixteenth with the third, in the end one. So the innocent get on, and what kills its node takes
+   * fewer and fewer with it.
+   */
+  private withoutSuspects(claimed: readonly Claimed[]): readonly Claimed[] {
+    const fresh = claimed.filter(({ attempts }) => attempts >= SUSPECT_CRASHES).length
+    if (fresh === 0) return claimed
+    let live = [...this.options.live.values()].filter((run) => run.isSuspect).length
+    const all = fresh + live
+    return claimed.filter((claim) => {
+      if (claim.attempts < SUSPECT_CRASHES) return true
+      if (live < Math.max(1, Math.floor(all / 4 ** (claim.attempts - 1)))) {
+        live++
+        return true
+      }
+      void this.options.givingBack.handBack(claim, SUSPECT_WAIT_MS)
+      return false
+    })
+  }
+
+  private takeCached(claim: Claimed): Run | undefined {
+    const cached = this.options.suspended.get(claim.key.executionId)
+    if (cached === undefined) return undefined
+    this.options.suspended.delete(claim.key.executionId)
+    // Nobody claimed it since: what is in memory is what is in the database.
+    if (cached.claimEpoch + 1 !== claim.claimEpoch || cached.version !== claim.version) return undefined
+    cached.claimEpoch = claim.claimEpoch
+    return cached
+  }
+
+  private load(claim: Claimed, history: readonly Event[], waking: Waking): void {
+    const definition = this.options.registry.get(claim.workflow)
+    const started = history[0]
+    if (definition === undefined || started?.type !== 'started') {
+      const { executionId } = claim.key
+      return void this.options.givingBack.setAside(
+        claim,
+        new CerebelumError(
+          'UNREADABLE_VALUE',
+          `The history of execution "${executionId}" does not begin with "started".`,
+          { executionId },
+        ),
+      )
+    }
+    const { key, run, runVersion, claimEpoch, parent } = claim
+    // Rung too early, by whatever: it begins when it was asked to.
+    const isEarly = history.length === 1 && started.dueAt !== undefined && claim.at < started.dueAt
+    const cancel = isEarly ? waking.messages.find((message) => message.kind === 'cancel') : undefined
+    if (isEarly && cancel === undefined) {
+      return void this.options.givingBack.handBack({ key, claimEpoch, version: started.version }, undefined)
+    }
+    const crashes = claim.attempts
+    const loaded = new Run(this.options.host, {
+      key,
+      definition,
+      run,
+      runVersion,
+      claimEpoch,
+      parent,
+      crashes,
+    })
+    this.options.live.add(loaded)
+    // A copy that was suspended while this one was being read is of the past.
+    this.options.suspended.delete(key.executionId)
+    if (cancel !== undefined) return cancelUnbegun(loaded, started.version, cancel)
+    // It was given up in good order behind the last event: its code has been there, and said what it had to say.
+    const isSeen = claimEpoch > 1 && claim.attempts === 0 && claim.version >= (history.at(-1)?.version ?? 0)
+    void loaded.begin(history, waking, isSeen).catch((error: unknown) => loaded.drop('broken', error))
+  }
+}
+
+/** Claims in groups whose histories are held in memory and replayed at one time. */
+function loadable(claimed: readonly Claimed[]): Claimed[][] {
+  const groups: Claimed[][] = []
+  let events = Infinity
+  for (const claim of claimed) {
+    // What the row knows; plain appends since do not count.
+    const size = claim.version - claim.runVersion + 1
+    if (events + size > LOADED_EVENTS_MAX) {
+      groups.push([])
+      events = 0
+    }
+    events += size
+    groups.at(-1)?.push(claim)
+  }
+  return groups
+}
