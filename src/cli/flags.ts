@@ -1,7 +1,7 @@
 // The flags that commands share: each is a setting of config.ts under the same name, given as text and checked there.
 
 import type { Command } from 'commander'
-import { DEFAULT_PORT, variableOf, type SettingName } from './config.js'
+import { DEFAULT_PORT, variableOf, type Flags, type SettingName } from './config.js'
 
 const FLAGS: { readonly [Name in SettingName]: readonly [flag: string, meaning: string] } = {
   databaseUrl: ['--database-url <url>', 'PostgreSQL or CockroachDB (default: an embedded PostgreSQL)'],
@@ -31,4 +31,13 @@ export function addFlags(command: Command, names: readonly SettingName[]): Comma
     command.option(flag, `${meaning} [${variableOf(name)}]`)
   }
   return command
+}
+
+/** The same flags for another process. */
+export function flagArguments(flags: Flags): string[] {
+  return NODE_FLAGS.flatMap((name) => {
+    const [flag = ''] = FLAGS[name][0].split(' ')
+    const value = flags[name]
+    return value === undefined ? [] : [`${flag}=${value}`]
+  })
 }
