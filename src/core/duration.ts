@@ -13,8 +13,8 @@ const INSTANT_MAX_MS = 253_402_300_799_999 // 9999-12-31: later years are writte
 
 /** Milliseconds of a duration. @throws CerebelumError INVALID_DURATION */
 export function durationMs(duration: Duration, what: string): number {
-  const value = typeof duration === 'number' ? duration : parse(duration)
-  if (value === undefined || !Number.isFinite(value) || value < 0 || value > DURATION_MS_MAX) {
+  const value = typeof duration === 'string' ? parse(duration) : duration
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0 || value > DURATION_MS_MAX) {
     throw new CerebelumError(
       'INVALID_DURATION',
       `The ${what} "${String(duration)}" is no duration. Write milliseconds, or a text such as "30s" or "7 days".`,

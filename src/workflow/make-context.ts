@@ -71,6 +71,7 @@ class Context {
 
   signal(name: string, schema: StandardSchemaV1, options: { timeout?: number | string } = {}) {
     checkName(name, 'signal name', this.#nameMax)
+    checkSchema(schema, `signal "${name}"`)
     const timeoutMs =
       options.timeout === undefined ? undefined : durationMs(options.timeout, `time-out of signal "${name}"`)
     return this.#instance.issue({ kind: 'signal', name, schema, timeoutMs })
@@ -78,6 +79,7 @@ class Context {
 
   onQuery(name: string, handler: (args: unknown) => unknown) {
     checkName(name, 'query name', this.#nameMax)
+    checkFunction(handler, `query "${name}"`)
     this.#instance.queries.set(name, handler)
   }
 
@@ -88,6 +90,8 @@ class Context {
     options: { validate?: (value: never) => void } = {},
   ) {
     checkName(name, 'update name', this.#nameMax)
+    checkSchema(schema, `update "${name}"`)
+    checkFunction(handle, `update "${name}"`)
     const { validate } = options
     this.#instance.updates.set(name, {
       schema,
@@ -100,12 +104,21 @@ class Context {
     const name = typeof workflow === 'string' ? workflow : workflow.name
     const known = typeof workflow === 'string' ? undefined : workflow
     const detach = options.detach === true
+    const closePolicy = options.closePolicy ?? (detach ? 'abandon' : 'terminate')
+    checkClosePolicy(closePolicy, name)
     // Derived, so that a replay finds the same child; bounded, because children have children.
     const childId = checkId(
       options.id ?? childIdOf(this.#instance),
       'child id',
       this.#instance.limits.idCharactersMax,
     )
+    if (childId === this.executionId) {
+      throw new CerebelumError(
+        'INVALID_ID',
+        `Execution "${childId}" cannot be its own child. Give the child another id, or none.`,
+        { executionId: childId },
+      )
+    }
     return this.#instance.issue({
       kind: 'child',
       name,
@@ -115,7 +128,7 @@ class Context {
       childId,
       input,
       detach,
-      closePolicy: options.closePolicy ?? (detach ? 'abandon' : 'terminate'),
+      closePolicy,
       attributes:
         options.attributes === undefined
           ? undefined
@@ -192,6 +205,25 @@ function checkStepOptions(name: string, options: StepOptions<unknown>): Resolved
     if (duration !== undefined) durationMs(duration, `${what} of step "${name}"`)
   }
   return resolveRetry(options.retry, name)
+}
+
+const CLOSE_POLICIES: ReadonlySet<string> = new Set(['terminate', 'cancel', 'abandon'])
+
+function checkClosePolicy(policy: string, child: string): void {
+  if (CLOSE_POLICIES.has(policy)) return
+  throw new CerebelumError(
+    'INVALID_ARGUMENT',
+    `The close policy of child "${child}" is ${JSON.stringify(policy)}. It is one of terminate, cancel and abandon.`,
+  )
+}
+
+/** None at all takes everything; what is no schema would refuse everything, and nobody would know why. */
+function checkSchema(schema: unknown, what: string): void {
+  if (schema === undefined || Object(schema)['~standard']?.validate !== undefined) return
+  throw new CerebelumError(
+    'INVALID_ARGUMENT',
+    `The schema of ${what} is no Standard Schema (https://standardschema.dev). Pass one of zod, valibot, arktype or the like.`,
+  )
 }
 
 function checkFunction(value: unknown, what: string): void {
