@@ -3,26 +3,28 @@
 // a run that lost its claim appends nothing more. It never reads or writes the database but through its host.
 
 import { encode, encodeAnswer } from '../core/codec.js'
-import { CerebelumError } from '../core/errors.js'
 import { SmallMap } from '../core/small-map.js'
-import type { Event, EventType, NewEvent } from '../core/event.js'
+import type { Event, NewEvent } from '../core/event.js'
 import { toFailure } from '../core/failure.js'
-import type { Attributes, ExecutionKey, ParentClosePolicy, ParentLink } from '../core/execution.js'
+import type { ExecutionKey, ParentClosePolicy, ParentLink } from '../core/execution.js'
 import type { Answer, Message, NewMessage } from '../core/message.js'
-import type { Commit, CommitOutcome } from '../store/store.js'
+import type { CommitOutcome } from '../store/store.js'
 import type { Command, Note } from '../workflow/command.js'
 import { Instance } from '../workflow/instance.js'
 import { INTENTS } from '../workflow/recorded.js'
 import type { Workflow } from '../workflow/define.js'
-import { charactersOf, divideAppend } from './append-size.js'
+import { charactersOf } from './append-size.js'
 import { beginChild, childRecorded, openChildren } from './children.js'
 import { beginClose, failTooLong } from './closing.js'
+import { isWait, maySeeAhead } from './look-ahead.js'
 import { Mailbox } from './mailbox.js'
+import { asCommit, NextAppend, type Transition } from './next-append.js'
 import { awaitSignal, matchMessages, matchRequests, matchTermination, type SignalWait } from './messages.js'
 import type { RunHost } from './run-host.js'
 import { beginStep, retryDue, stopUnwanted } from './steps.js'
 import type { Attempt } from './step-attempt.js'
 import { Slots } from './slots.js'
+import { assertWoken } from './woken.js'
 import { beginTransaction } from './transactions.js'
 
 export interface RunInit {
@@ -43,7 +45,6 @@ export interface Waking {
   readonly at: Date
 }
 
-type Transition = NonNullable<Commit['transition']>
 export type TimerKind = 'sleep' | 'signal' | 'retry'
 
 export interface Timer {
@@ -51,19 +52,6 @@ export interface Timer {
   readonly dueAt: number
   readonly command: Command
 }
-
-/** Look-ahead is for few and small events: an append that has to be divided is written as it is. */
-const AHEAD_MAX = 4
-const AHEAD_CHARACTERS_MAX = 100_000
-const RESULTS: ReadonlySet<EventType> = new Set<EventType>(['step_completed', 'step_failed'])
-const OUTCOMES: ReadonlySet<EventType> = new Set<EventType>([
-  ...RESULTS,
-  'sleep_ended',
-  'signal_received',
-  'signal_timed_out',
-  'child_completed',
-  'child_failed',
-])
 
 /** One crash is bad luck; what was there at two is looked at with care. */
 export const SUSPECT_CRASHES = 2
@@ -107,12 +95,7 @@ export class Run {
   isHeldBack = false
   bytes = BASE_BYTES
 
-  // The next append.
-  private events: NewEvent[] = []
-  private consumed: { messageId: string; answer?: Answer }[] = []
-  private messages: NewMessage[] = []
-  private attributes: Attributes | undefined
-  private transition: Transition | undefined
+  private readonly next = new NextAppend()
   private closePayload: string | undefined
 
   private isCommitting = false
@@ -189,7 +172,7 @@ export class Run {
 
   /** Keeps the claim from being given up until `unkeep`; false when that is under way already. */
   keep(): boolean {
-    if (this.state !== 'live' || (this.isCommitting && this.transition !== undefined)) return false
+    if (this.state !== 'live' || (this.isCommitting && this.next.transition !== undefined)) return false
     this.keepers++
     return true
   }
@@ -217,7 +200,7 @@ export class Run {
     if (this.instance.disagreement !== undefined && !this.isTerminating())
       return this.block(this.instance.disagreement.message)
     // On its way out of memory, or into its next run: what comes in stays where it is until then.
-    if (this.transition !== undefined) {
+    if (this.next.transition !== undefined) {
       if (!this.isCommitting) this.flush()
       return
     }
@@ -234,17 +217,17 @@ export class Run {
 
   /** Whatever its code and its history say: a parent that closes may end it. */
   private isTerminating(): boolean {
-    if (this.transition === undefined && !this.isClosing && !this.isCommitting) matchTermination(this)
-    return this.transition?.kind === 'close'
+    if (this.next.transition === undefined && !this.isClosing && !this.isCommitting) matchTermination(this)
+    return this.next.transition?.kind === 'close'
   }
 
   /** With the next append; nothing comes behind the event that gives the claim up or ends the run. */
   append(event: NewEvent): void {
-    if (this.transition === undefined) this.events.push(event)
+    if (this.next.transition === undefined) this.next.events.push(event)
   }
 
   consume(messageId: string, answer?: Answer): void {
-    this.consumed.push(answer === undefined ? { messageId } : { messageId, answer })
+    this.next.consumed.push(answer === undefined ? { messageId } : { messageId, answer })
   }
 
   /** Ends the run with this event, in one append with all that follows from it. */
@@ -254,15 +237,15 @@ export class Run {
     messages: readonly NewMessage[],
     payload?: string,
   ): void {
-    this.events.push(...events)
-    this.messages.push(...messages)
-    this.transition = transition
+    this.next.events.push(...events)
+    this.next.messages.push(...messages)
+    this.next.transition = transition
     this.closePayload = payload
   }
 
   /** Passes a request to cancel on to a child, with the next append. */
   cancelChild(childId: string): void {
-    this.messages.push({
+    this.next.messages.push({
       key: this.host.store.keyOf(childId),
       messageId: `parent-cancel:${this.executionId}:${this.run}`,
       kind: 'cancel',
@@ -305,7 +288,7 @@ export class Run {
   }
 
   eventsOfRun(): number {
-    return this.version - this.runVersion + 1 + this.events.length
+    return this.version - this.runVersion + 1 + this.next.events.length
   }
 
   /**
@@ -368,7 +351,7 @@ export class Run {
   private beginFresh(): void {
     if (this.host.isDraining || this.isPausing || this.isCanceling || this.isClosing) return
     // What happened last is not durable yet: only what merely adds to the same append may begin.
-    for (const command of this.instance.takeCommands(this.ahead > 0 ? isPromise : undefined)) {
+    for (const command of this.instance.takeCommands(this.ahead > 0 ? isWait : undefined)) {
       switch (command.kind) {
         case 'step':
           beginStep(this, command)
@@ -426,7 +409,7 @@ export class Run {
   }
 
   private takeNote(note: Note): void {
-    if (note.attributes !== undefined) this.attributes = { ...this.attributes, ...note.attributes }
+    if (note.attributes !== undefined) this.next.attributes = { ...this.next.attributes, ...note.attributes }
     const { answer } = note
     if (answer === undefined) return this.append(note.event)
     let payload: string
@@ -464,15 +447,16 @@ export class Run {
       if (!mustWait) beginClose(this, this.instance.outcome)
     }
     const exceeded = this.exceededLimit()
-    if (this.transition === undefined && !this.isClosing && exceeded !== undefined)
+    if (this.next.transition === undefined && !this.isClosing && exceeded !== undefined)
       failTooLong(this, exceeded)
-    if (idle && this.transition === undefined && !this.isClosing) this.maySuspend()
-    if (this.transition !== undefined || this.events.length > 0 || this.consumed.length > 0) this.flush()
+    if (idle && this.next.transition === undefined && !this.isClosing) this.maySuspend()
+    if (this.next.transition !== undefined || this.next.events.length > 0 || this.next.consumed.length > 0)
+      this.flush()
   }
 
   /** Whether a step waits for its next attempt, or is about to be recorded so. */
   private isRetrying(): boolean {
-    if (this.events.some((event) => event.type === 'step_retrying')) return true
+    if (this.next.events.some((event) => event.type === 'step_retrying')) return true
     return [...this.timers.values()].some((timer) => timer.kind === 'retry')
   }
 
@@ -483,26 +467,20 @@ export class Run {
    * end. Should the append be lost, so is the run in memory.
    */
   private mayLookAhead(): boolean {
-    const { events } = this
-    if (events.length === 0 || events.length > AHEAD_MAX || this.ahead > 0) return false
-    if (this.transition !== undefined || this.isClosing || this.isPausing || this.isCanceling) return false
-    if (this.host.isDraining) return false
-    if (this.messages.length > 0 || this.slotWaiters.length > 0) return false
-    const isAlone = events.length === 1
-    return events.every(
-      ({ type, payload = '' }) =>
-        (isAlone ? OUTCOMES : RESULTS).has(type) && payload.length < AHEAD_CHARACTERS_MAX,
-    )
+    if (this.ahead > 0 || !maySeeAhead(this.next.events)) return false
+    if (this.next.transition !== undefined || this.isClosing || this.isPausing || this.isCanceling)
+      return false
+    return !this.host.isDraining && this.next.messages.length === 0 && this.slotWaiters.length === 0
   }
 
   private async lookAhead(): Promise<void> {
     const at = this.host.databaseTime()
     if (at === undefined) return this.flush()
     this.isDelivering = true
-    this.ahead = this.events.length
-    for (const [index, written] of this.events.slice().entries()) {
+    this.ahead = this.next.events.length
+    for (const [index, written] of this.next.events.slice().entries()) {
       const event = { ...written, at }
-      this.events[index] = event
+      this.next.events[index] = event
       const wasUnwinding = this.instance.isUnwinding
       await this.instance.deliver({ ...event, version: this.version + 1 + index })
       if (this.instance.isUnwinding !== wasUnwinding) stopUnwanted(this)
@@ -521,7 +499,7 @@ export class Run {
     if (this.eventsOfRun() > historyEventsMax) return 'historyEventsMax'
     // Counting what is queued costs a pass, so only near the bound.
     const payloads = this.bytes - BASE_BYTES
-    if (payloads > historyBytesMax / 2 && payloads + charactersOf(this.events) > historyBytesMax)
+    if (payloads > historyBytesMax / 2 && payloads + charactersOf(this.next.events) > historyBytesMax)
       return 'historyBytesMax'
     return undefined
   }
@@ -529,34 +507,20 @@ export class Run {
   /** Only intents are queued and nothing is in flight: the code cannot go on, so the claim is given up with them. */
   private maySuspend(): void {
     if (this.slotWaiters.length > 0 || this.keepers > 0) return
-    const unseen = this.ahead === 0 ? this.events : this.events.slice(this.ahead)
+    const unseen = this.ahead === 0 ? this.next.events : this.next.events.slice(this.ahead)
     if (unseen.some((event) => !INTENTS.has(event.type) || event.type === 'child_started')) return
-    if (this.instance.isStalled && this.events.length === 0 && !this.host.isDraining) return this.checkStall()
+    if (this.instance.isStalled && this.next.events.length === 0 && !this.host.isDraining)
+      return this.checkStall()
     this.stallChecks = 0
     if (this.isPausing) {
       for (const messageId of this.pauses.splice(0)) this.consume(messageId)
-      this.events.push({ type: 'paused' })
-      this.transition = { kind: 'release', status: 'paused' }
+      this.next.events.push({ type: 'paused' })
+      this.next.transition = { kind: 'release', status: 'paused' }
     } else if (this.host.isDraining) {
-      this.transition = { kind: 'release', status: 'running', readyInMs: 0 }
+      this.next.transition = { kind: 'release', status: 'running', readyInMs: 0 }
     } else {
-      this.assertWoken()
-      this.transition = { kind: 'release', status: 'waiting' }
-    }
-  }
-
-  /** What waits without a timer, a message or a child to wake it would wait for ever. */
-  private assertWoken(): void {
-    const intents = new Set(this.events.map((event) => event.seq))
-    for (const { command } of this.instance.pending.values()) {
-      const { kind, seq } = command
-      if (kind === 'signal' || kind === 'child' || intents.has(seq) || this.timers.has(seq)) continue
-      throw new CerebelumError(
-        'INTERNAL',
-        `Execution "${this.executionId}" would be suspended while its ${kind} "${command.name}" (command ${seq}) is neither ` +
-          'running nor waiting for a timer. It is loaded afresh instead; please report this.',
-        { executionId: this.executionId },
-      )
+      assertWoken(this, this.next.events)
+      this.next.transition = { kind: 'release', status: 'waiting' }
     }
   }
 
@@ -583,10 +547,8 @@ export class Run {
       this.abandonAll('blocked')
     }
     if (this.isCommitting) return
-    this.events = []
-    this.consumed = []
-    this.messages = []
-    this.transition = { kind: 'release', status: 'blocked', readyInMs: BLOCKED_RETRY_MS, note }
+    this.next.clear()
+    this.next.transition = { kind: 'release', status: 'blocked', readyInMs: BLOCKED_RETRY_MS, note }
     this.flush()
   }
 
@@ -601,28 +563,17 @@ export class Run {
   }
 
   private async write(): Promise<void> {
-    const { events, consumed, messages, attributes, transition } = this.takeAppend()
+    const taken = this.next.take()
+    const { events, consumed, transition } = taken
     let outcome: CommitOutcome
     try {
-      const append = {
-        key: this.key,
-        nodeId: this.host.nodeId,
-        claimEpoch: this.claimEpoch,
-        expectedVersion: this.version,
-        events,
-      }
-      const isPlain =
-        transition === undefined && attributes === undefined && consumed.length === 0 && messages.length === 0
       outcome = await this.host.commit(
-        isPlain
-          ? append
-          : {
-              ...append,
-              ...(consumed.length === 0 ? {} : { consumed }),
-              ...(messages.length === 0 ? {} : { messages }),
-              ...(attributes === undefined ? {} : { attributes }),
-              ...(transition === undefined ? {} : { transition }),
-            },
+        asCommit(taken, {
+          key: this.key,
+          nodeId: this.host.nodeId,
+          claimEpoch: this.claimEpoch,
+          expectedVersion: this.version,
+        }),
       )
     } catch (error) {
       return this.drop('unavailable', error)
@@ -639,21 +590,6 @@ export class Run {
     if (transition !== undefined) return this.released(outcome.rung)
     this.passOn()
     this.pump()
-  }
-
-  /** What the next append holds: everything, or some of many step results while the rest waits for the one after. */
-  private takeAppend() {
-    const { now: events, later } = divideAppend(this.events)
-    if (later !== undefined) {
-      this.events = [...later]
-      return { events, consumed: [], messages: [], attributes: undefined, transition: undefined }
-    }
-    const { consumed, messages, attributes, transition } = this
-    this.events = []
-    this.consumed = []
-    this.messages = []
-    this.attributes = undefined
-    return { events, consumed, messages, attributes, transition }
   }
 
   private async deliver(events: readonly NewEvent[], at: Date): Promise<void> {
@@ -713,7 +649,7 @@ export class Run {
   }
 
   private released(rung: boolean): void {
-    this.transition = undefined
+    this.next.transition = undefined
     this.isClosing = false
     this.isCommitting = false
     this.state = this.isBlocked || this.isHeldBack ? 'dropped' : 'suspended'
@@ -735,7 +671,7 @@ export class Run {
     this.run++
     this.runVersion = started.version
     this.ahead = 0
-    this.transition = undefined
+    this.next.transition = undefined
     this.isClosing = false
     this.bytes = BASE_BYTES + (started.payload?.length ?? 0)
     this.timers.clear()
@@ -749,11 +685,6 @@ export class Run {
     this.passOn()
     this.pump()
   }
-}
-
-/** Commands that only record that they wait; the others have effects. */
-function isPromise({ kind }: Command): boolean {
-  return kind === 'sleep' || kind === 'signal'
 }
 
 /** A blocked execution is looked at again after this long: new code may have been deployed meanwhile. */
