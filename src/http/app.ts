@@ -9,9 +9,13 @@
 // GET    /executions/:id/result           ?timeoutMs (≤ 60,000): 200 closed, 202 still open
 // POST   /executions/:id/signals/:name    → 202   /updates/:name → 200   /queries/:name → 200
 // POST   /executions/:id/cancel, /pause   → 202   /terminate, /resume, /retry → 200
+// POST   /schedules                       {id, spec: {cron, timeZone?} | {every, offset?}, workflow, …} → 201 | 200
+// GET    /schedules                       ?workflow&limit&cursor
+// GET    /schedules/:id                   PATCH /schedules/:id {what changes} → 200   DELETE → 204
+// POST   /schedules/:id/pause, /resume {note?} → 200   /trigger → 201 | 200   /backfill {from, to} → 200
 // GET    /workflows   /cluster   /healthz   /readyz
 //
-// Ids and names in paths are URL-encoded. Idempotency-Key: the start's, signal's or update's id.
+// Ids and names in paths are URL-encoded. Idempotency-Key: the start's, signal's, update's or trigger's id.
 
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
@@ -25,6 +29,7 @@ import { healthRoutes, type Readiness } from './health.js'
 import { messageRoutes } from './messages.js'
 import { HttpProblem, problemResponse } from './problem.js'
 import { checkPathEncoding, mount, type Route } from './route.js'
+import { scheduleRoutes } from './schedules.js'
 import { noQuery } from './schemas.js'
 
 export interface HttpAppOptions {
@@ -80,6 +85,7 @@ export function createHttpApp(options: HttpAppOptions): Hono {
     ...executionRoutes({ client, prefix: PREFIX, draining }),
     ...messageRoutes(client),
     ...controlRoutes(client),
+    ...scheduleRoutes({ client, prefix: PREFIX }),
   ])
   return app
 }

@@ -4,7 +4,7 @@
 import type { Context, Hono } from 'hono'
 import { HttpProblem } from './problem.js'
 
-export type Method = 'GET' | 'POST' | 'DELETE'
+export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 export type Handler = (c: Context) => Response | Promise<Response>
 
 export interface Route {

@@ -7,11 +7,13 @@ import { STATUSES } from '../core/execution.js'
 
 /** PostgreSQL's jsonb holds neither NUL nor lone surrogates. */
 const UNSTORABLE = /[\0\p{Surrogate}]/u
-const text = z.string().refine((value) => !UNSTORABLE.test(value), 'has characters that cannot be stored')
+export const text = z
+  .string()
+  .refine((value) => !UNSTORABLE.test(value), 'has characters that cannot be stored')
 
 export const attributes = z.record(text, z.union([text, z.number(), z.boolean(), z.null()]))
 
-const instant = z.iso
+export const instant = z.iso
   .datetime({
     offset: true,
     message: 'must be an ISO 8601 instant with a time zone, such as 2026-01-31T12:00:00Z',
@@ -46,7 +48,7 @@ const attributesText = z.string().transform((value, context) => {
   }
 })
 
-const wholeNumber = (min: number, max: number) =>
+export const wholeNumber = (min: number, max: number) =>
   z
     .string()
     .regex(/^\d{1,10}$/, 'must be a whole number')

@@ -95,8 +95,46 @@ export function oddRequests(): MadeUp[] {
       posted('/executions', { workflow: 'echo', attributes: { a: text } }),
       posted('/executions/done/terminate', { reason: text }),
       { ...posted('/executions', { workflow: 'echo' }), headers: { ...headers, 'idempotency-key': text } },
+      { ...base, method: 'GET', path: `/schedules/${odd}` },
+      { ...base, method: 'DELETE', path: `/schedules/${odd}` },
+      ...['workflow', 'limit', 'cursor'].map((name) => ({
+        ...base,
+        method: 'GET',
+        path: `/schedules?${name}=${odd}`,
+      })),
+      ...['pause', 'resume', 'trigger'].map((what) => posted(`/schedules/${odd}/${what}`, undefined)),
+      posted('/schedules/yearly/pause', { note: text }),
+      posted('/schedules/yearly/backfill', { from: text, to: text }),
+      ...oddSchedules(text).map((fields) => posted('/schedules', { ...YEARLY, id: 'yearly', ...fields })),
+      ...oddSchedules(text).map((fields) => ({
+        ...posted('/schedules/yearly', fields),
+        method: 'PATCH',
+      })),
     ]
   })
+}
+
+/** Never due while a test runs. */
+const YEARLY = { spec: { cron: '0 0 1 1 *' }, workflow: 'echo' }
+
+function oddSchedules(text: string): object[] {
+  return [
+    { id: text },
+    { workflow: text },
+    { input: text },
+    { attributes: { [text]: text } },
+    { overlap: text },
+    { catchUp: text },
+    { jitter: text },
+    { note: text },
+    { spec: { cron: text } },
+    { spec: { cron: [text] } },
+    { spec: { cron: `${text} 1 1 *` } },
+    { spec: { cron: '0 0 1 1 *', timeZone: text } },
+    { spec: { cron: '0 0 1 1 *', from: text } },
+    { spec: { every: text } },
+    { spec: { every: '1 year', offset: text } },
+  ]
 }
 
 function mostly<T, U>(good: fc.Arbitrary<T>, odd: fc.Arbitrary<U>): fc.Arbitrary<T | U> {
@@ -197,6 +235,46 @@ const of = (what: string): fc.Arbitrary<string> => id.map((made) => `/executions
 const named = (what: string): fc.Arbitrary<string> =>
   fc.tuple(id, name).map(([made, its]) => `/executions/${encode(made)}/${what}/${encode(its)}`)
 
+const schedulePath = mostly(fc.constantFrom('yearly', 's1', 's2'), awkward).map(
+  (made) => `/schedules/${encode(made)}`,
+)
+const cron = fc
+  .tuple(...['0', '0', '1,15', '1-6/2', '*'].map((field) => mostly(fc.constant(field), awkward)))
+  .map((fields) => fields.join(' '))
+const scheduleBody = fc.record(
+  {
+    id: mostly(fc.constantFrom('s1', 's2'), awkward),
+    workflow: mostly(fc.constantFrom('echo', 'waits'), awkward),
+    spec: mostly(
+      fc.oneof(
+        fc.record({ cron, timeZone: mostly(fc.constantFrom('UTC', 'Europe/Berlin'), awkward) }),
+        fc.record({
+          every: mostly(fc.constantFrom<string | number>('1 year', 1e10), fc.constantFrom(0, 1e300)),
+        }),
+      ),
+      fc.jsonValue({ maxDepth: 2 }),
+    ),
+    overlap: mostly(fc.constantFrom('skip', 'allow', 'cancel-other'), awkward),
+    jitter: mostly(fc.constantFrom<string | number>(0, '1h'), awkward),
+    catchUp: mostly(fc.constantFrom<string | number>(10_000, '1h'), awkward),
+    note: mostly(fc.constant('why'), awkward),
+  },
+  { requiredKeys: ['spec', 'workflow'] },
+)
+const scheduleTarget: fc.Arbitrary<Target> = fc.oneof(
+  post(fc.constant('/schedules'), bodyOf(scheduleBody)),
+  get(schedulePath),
+  get(fc.constantFrom('/schedules', '/schedules?limit=1', '/schedules?workflow=echo')),
+  post(
+    fc
+      .tuple(schedulePath, fc.constantFrom('pause', 'resume', 'trigger', 'backfill'))
+      .map(([path, what]) => `${path}/${what}`),
+    noBody,
+  ),
+  fc.tuple(schedulePath, bodyOf(scheduleBody)).map(([path, body]) => ({ method: 'PATCH', path, body })),
+  schedulePath.map((path) => ({ method: 'DELETE', path, body: undefined })),
+)
+
 const target: fc.Arbitrary<Target> = fc.oneof(
   { weight: 4, arbitrary: post(fc.constant('/executions'), bodyOf(startBody)) },
   { weight: 3, arbitrary: get(listQuery.map((text) => `/executions?${text}`)) },
@@ -226,6 +304,7 @@ const target: fc.Arbitrary<Target> = fc.oneof(
   { weight: 1, arbitrary: post(of('/pause'), noBody) },
   { weight: 1, arbitrary: post(of('/resume'), noBody) },
   { weight: 1, arbitrary: post(of('/retry'), noBody) },
+  { weight: 3, arbitrary: scheduleTarget },
   { weight: 1, arbitrary: of('').map((path) => ({ method: 'DELETE', path, body: undefined })) },
   {
     weight: 1,

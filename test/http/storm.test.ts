@@ -26,6 +26,7 @@ const statuses = new Map<number, number>()
 beforeAll(async () => {
   await http.client.start('waits', null, { id: 'w' })
   await (await http.client.start('echo', null, { id: 'done' })).result()
+  await http.client.schedules.create('yearly', { spec: { cron: '0 0 1 1 *' }, workflow: 'echo' })
 })
 
 it('no odd text at any place makes the server fail', async () => {
