@@ -208,6 +208,25 @@ describe('executions whose code was changed', () => {
   })
 })
 
+it('code that goes by chance of its own is found out by its next replay', async () => {
+  const gambling = workflow({ name: 'gambling' }, async (ctx) => {
+    await step(ctx, `bet on ${Math.random()}`)
+    return go(ctx)
+  })
+  const first = await deployAll([gambling])
+  await client.start('gambling', undefined, { id: 'gambler' })
+  await eachHas(['gambler'], 'waiting')
+  await first.stop()
+  const second = await deployAll([gambling])
+  await client.signal('gambler', 'go', 'now')
+  await eachHas(['gambler'], 'blocked')
+  expect((await client.get('gambler')).note).toMatch(
+    /at event 2 the history has step "bet on .* the code has step "bet on/,
+  )
+  await client.terminate('gambler')
+  await second.stop()
+})
+
 describe('executions of a workflow that this node does not have', () => {
   it('wait for a node that has it, and hold nobody up', async () => {
     const foreign = workflow({ name: 'foreign' }, async (ctx) => step(ctx, 'elsewhere'))
