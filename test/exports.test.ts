@@ -19,10 +19,7 @@ const Package = z.object({
 const { exports: doors, bin } = Package.parse(JSON.parse(read('package.json')))
 
 const sourceOf = (code: string): string => code.replace('./dist/', 'src/').replace(/\.js$/, '.ts')
-// While a door is still being made, the others are held to their promise.
-const made = Object.entries(doors).filter(([, { default: code }]) => existsSync(join(root, sourceOf(code))))
-
-describe.each(made)('the door "%s"', (door, { types, default: code }) => {
+describe.each(Object.entries(doors))('the door "%s"', (door, { types, default: code }) => {
   const source = sourceOf(code)
   const name = `cerebelum${door.slice(1)}`
 

@@ -26,8 +26,9 @@ describe('the tree', () => {
     expect(total, JSON.stringify([...casts])).toBeLessThanOrEqual(CASTS_LEFT)
   })
 
-  // While a door or the program is missing, everything would look dead.
-  test.skipIf(!ROOTS.every((path) => tree.has(path)))('has no dead file', () => {
+  test('has no dead file', () => {
+    // While a door or the program is missing, everything would look dead.
+    expect(ROOTS.filter((path) => !tree.has(path))).toEqual([])
     expect(findDead(tree, ROOTS)).toEqual([])
   })
 

@@ -48,8 +48,8 @@ const HINTED_POLL_MAX_MS = 1_000
 /** How often a node looks for what others are late with, and what late is: owners poll several times as often. */
 const HELP_MS = 1_000
 const LATE_MS = 1_000
-/** How long an execution waits that has to be run alone, while others are. */
-const SUSPECT_WAIT_MS = 250
+/** Suspects that may not run yet come back one after the other: most that run have made progress within this time. */
+const SUSPECT_SPACING_MS = 25
 /** Events of histories that are read and replayed at one time; more executions wait for the next group. */
 const LOADED_EVENTS_MAX = 20_000
 
@@ -61,6 +61,7 @@ export class ClaimLoop {
   private readonly lookedAt = new Map<number, Home>()
   private idlePollMs = POLL_MIN_MS
   private helpedMs = -Infinity
+  private nextSuspectMs = -Infinity
 
   constructor(options: ClaimLoopOptions) {
     this.options = options
@@ -227,7 +228,8 @@ export class ClaimLoop {
   /**
    * Of executions that were there when their nodes died, again and again, only a part at a time: a quarter with the
    * second crash, a sixteenth with the third, in the end one. So the innocent get on, and what kills its node takes
-   * fewer and fewer with it.
+   * fewer and fewer with it. The others are given back to ring in turn: claimed all together again and again, they
+   * would write far more than they do, and be counted as present when the node dies.
    */
   private withoutSuspects(claimed: readonly Claimed[]): readonly Claimed[] {
     const fresh = claimed.filter(({ attempts }) => attempts >= SUSPECT_CRASHES).length
@@ -236,13 +238,20 @@ export class ClaimLoop {
     const all = fresh + live
     return claimed.filter((claim) => {
       if (claim.attempts < SUSPECT_CRASHES) return true
-      if (live < Math.max(1, Math.floor(all / 4 ** (claim.attempts - 1)))) {
+      const together = Math.max(1, Math.floor(all / 4 ** (claim.attempts - 1)))
+      if (live < together) {
         live++
         return true
       }
-      void this.options.givingBack.handBack(claim, SUSPECT_WAIT_MS)
+      void this.options.givingBack.handBack(claim, this.suspectWaitMs(together))
       return false
     })
+  }
+
+  private suspectWaitMs(together: number): number {
+    const nowMs = this.options.clock.monotonicMs()
+    this.nextSuspectMs = Math.max(this.nextSuspectMs, nowMs) + SUSPECT_SPACING_MS / together
+    return this.nextSuspectMs - nowMs
   }
 
   private takeCached(claim: Claimed): Run | undefined {

@@ -21,7 +21,7 @@ import { startNodeProcess, type NodeProcess } from '../support/node-process.js'
 import { eventually } from '../support/wait.js'
 
 const KILLS = 20
-const FLIGHTS = Number(process.env['CEREBELUM_TEST_FLIGHTS'] ?? 4_000)
+const FLIGHTS = Number(process.env['CEREBELUM_TEST_FLIGHTS'] ?? 5_000)
 const seed = process.env['CEREBELUM_TEST_SEED'] ?? randomBytes(4).toString('hex')
 const random = seededRandom(`kills ${seed}`, 1)
 const schema = `kills_${randomBytes(4).toString('hex')}`
@@ -89,7 +89,8 @@ async function killedRun(round: number, flights: number): Promise<NodeProcess> {
   const victim = run(flights)
   // One in four dies while it starts, the others at work.
   if (round % 4 !== 0) await victim.waitForOutput(/^http: /m, { deadlineMs: 60_000 })
-  await sleep(random() * 400)
+  // Every other one later, when payments are on their way.
+  await sleep(random() * (round % 2 === 0 ? 400 : 1_200))
   const hitsDatabase = !isGiven && round % 5 === 0
   if (hitsDatabase && round % 2 === 0) await killServer()
   expect(victim.isRunning(), `ended before it was killed\n${victim.output()}`).toBe(true)
