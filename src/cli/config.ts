@@ -58,6 +58,7 @@ export function readConfig(
       setting: source,
     })
   }
+  refuseClash(flags)
   return {
     databaseUrl: read('databaseUrl', settings.databaseUrl),
     schema: read('schema', settings.schema),
@@ -69,6 +70,15 @@ export function readConfig(
     region: read('region', settings.region),
     logLevel: read('logLevel', settings.logLevel),
   }
+}
+
+/** Two flags that cannot both be meant; a variable beside a flag may be there for other commands. */
+function refuseClash(flags: Flags): void {
+  const { databaseUrl: url, dataDir, databasePort } = flags
+  if (url === undefined || (dataDir === undefined && databasePort === undefined)) return
+  const other = dataDir === undefined ? '--database-port' : '--data-dir'
+  const text = `--database-url and ${other} clash: the first names a database, the other is for the embedded one. Give one of them.`
+  throw new CerebelumError('SETTINGS', text, { setting: other })
 }
 
 /**

@@ -1,5 +1,6 @@
-// One engine node with its HTTP face, started and stopped as a whole. Stopping drains: first HTTP says that it is
-// unready and answers what it holds, then the engine lets steps in flight end and hands everything back.
+// One engine node with its HTTP face, started and stopped as a whole. HTTP listens first, unready, so that a node whose
+// port is taken claims nothing, and one that joins says where it is. Stopping drains: first HTTP says that it is unready
+// and answers what it holds, then the engine lets steps in flight end and hands everything back.
 
 import type { Client } from '../client/client.js'
 import { errorCode } from '../core/errors.js'
@@ -37,24 +38,25 @@ export async function startNode(settings: NodeSettings): Promise<RunningNode> {
     ...(region === undefined ? {} : { region }),
   })
   const draining = new AbortController()
+  let http: HttpServer | undefined
+  let stopping: Promise<void> | undefined
+  const stop = async (): Promise<void> => {
+    draining.abort()
+    await http?.close()
+    await engine.stop()
+  }
   try {
-    await engine.start()
     const app = createHttpApp({
       client: engine.client,
       readiness: () => Promise.resolve(readinessOf(engine)),
       log,
       draining: draining.signal,
     })
-    const http = await listen(app, settings)
-    let stopping: Promise<void> | undefined
-    const stop = async (): Promise<void> => {
-      draining.abort()
-      await http.close()
-      await engine.stop()
-    }
+    http = await listen(app, settings)
+    await engine.start({ address: http.url })
     return { client: engine.client, url: http.url, stop: () => (stopping ??= stop()) }
   } catch (error) {
-    await engine.stop()
+    await stop()
     throw error
   }
 }

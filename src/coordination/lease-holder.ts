@@ -58,6 +58,7 @@ export class LeaseHolder {
   leases: readonly LeaseRow[] = []
   private rows: readonly PartitionRow[] = []
   private partitionsEpoch: string | null = null
+  private address: string | null = null
   private isDraining = false
   private hasLeft = false
   private beatDueMs = 0
@@ -82,7 +83,8 @@ export class LeaseHolder {
   }
 
   /** Joins, takes partitions, and goes on beating. @throws CerebelumError DATABASE_UNAVAILABLE */
-  async start(): Promise<void> {
+  async start(address: string | null = this.options.address): Promise<void> {
+    this.address = address
     await this.join()
     await this.look()
     this.loop.start()
@@ -222,7 +224,8 @@ export class LeaseHolder {
   }
 
   private async join(): Promise<void> {
-    const { store, clock, region, address, release, capacity, workflows, report, leaseMs } = this.options
+    const { store, clock, region, release, capacity, workflows, report, leaseMs } = this.options
+    const { address } = this
     const begunMs = clock.monotonicMs()
     await store.insertLease({
       nodeId: this.nodeId,

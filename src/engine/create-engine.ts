@@ -47,8 +47,11 @@ export interface Engine {
   readonly running: number
   /** Whether it may be given work: started, its lease trusted, not draining. */
   readonly isReady: boolean
-  /** Joins and begins to work. @throws CerebelumError DATABASE_UNAVAILABLE | DATABASE_SCHEMA */
-  start(): Promise<void>
+  /**
+   * Joins and begins to work; `address` is that of the options unless it became known only now.
+   * @throws CerebelumError DATABASE_UNAVAILABLE | DATABASE_SCHEMA
+   */
+  start(options?: { readonly address?: string }): Promise<void>
   /** Drains and leaves; idempotent. */
   stop(): Promise<void>
 }
@@ -111,11 +114,11 @@ class RunningEngine implements Engine {
     return this.isStarted && this.node.isReady
   }
 
-  async start(): Promise<void> {
+  async start({ address }: { readonly address?: string } = {}): Promise<void> {
     if (this.stopping !== undefined)
       throw new CerebelumError('ENGINE_STOPPED', 'This engine was stopped. Create another one.')
     if (this.isStarted) return
-    await this.node.start()
+    await this.node.start(address)
     this.isStarted = true
   }
 

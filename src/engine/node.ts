@@ -199,12 +199,12 @@ export class Node implements RunHost, Host {
     return this.live.size
   }
 
-  async start(): Promise<void> {
+  async start(address: string | null = this.options.address): Promise<void> {
     await this.store.registerDefinitions(
       this.registry.all.map(({ name, version }) => ({ workflow: name, version })),
     )
     this.loadMeter.start()
-    await this.leases.start()
+    await this.leases.start(address)
     this.releaseRejections = holdStrayRejections(this.log)
     this.unlisten = this.store.onHint((partitions, areFree) => {
       if (areFree) this.leases.lookSoon()

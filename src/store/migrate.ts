@@ -12,6 +12,7 @@ import { detectDialect, type Dialect } from './dialect.js'
 import { asStoreError, failureCode, sortFailure } from './failures.js'
 import { createPool } from './pool.js'
 import { withRetry } from './retry.js'
+import { migrationsFolder } from './schema-check.js'
 import { Sessions } from './sessions.js'
 import { initializePartitions } from './settings.js'
 import { tablesOf } from './tables.js'
@@ -173,7 +174,7 @@ function strictUrl(url: string): string {
 
 /** The files with the schema's name in place of the default one. */
 async function render(options: { schema: string; dialect: Dialect }, folder: string): Promise<void> {
-  const source = new URL(`../../sql/${options.dialect}/`, import.meta.url)
+  const source = migrationsFolder(options.dialect)
   for (const file of await readdir(source)) {
     const text = await readFile(new URL(file, source), 'utf8')
     await writeFile(join(folder, file), text.replaceAll(/\bcerebelum\b/g, options.schema))

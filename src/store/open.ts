@@ -27,7 +27,8 @@ import { Outage, type RetryPolicy, withRetry } from './retry.js'
 import type { Home } from './rows.js'
 import { listSchedules, readNextSchedule, readSchedule } from './schedules.js'
 import { sendMessages } from './send.js'
-import { readPartitionCount } from './settings.js'
+import { checkSchema } from './schema-check.js'
+import { checkPartitionCount, readPartitionCount } from './settings.js'
 import { readAnswers, readInboxes } from './signals.js'
 import { remove, restart, restartWithin, resume, terminate } from './single.js'
 import { startExecutions, startWithin } from './starts.js'
@@ -125,6 +126,8 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
   }
   const dialect = await detectDialect(pools.work)
   const partitionCount = await readPartitionCount(database)
+  await checkSchema(database, dialect)
+  checkPartitionCount(partitionCount, options.partitionCount)
   const home = new Regions(partitionCount, await readPartitions(database))
   const { transitions, transactions } = pools
   const context = { transitions, transactions, database, policy, home }

@@ -30,14 +30,18 @@ export async function initializePartitions(
     values (${PARTITION_COUNT}::text, ${String(wanted ?? PARTITION_COUNT_DEFAULT)}::text)
     on conflict (name) do nothing`
   const stored = await readPartitionCount(database)
-  if (wanted !== undefined && stored !== wanted) {
-    const text = `The installation has ${stored} partitions, and ${wanted} were asked for. The count is fixed for good: every execution is found by it. Ask for ${stored}, or use another schema.`
-    throw new CerebelumError('SETTINGS', text, { stored, wanted })
-  }
+  checkPartitionCount(stored, wanted)
   await sql`
     insert into ${tables.partitions} (id, region)
     select p.id, ${options.region}::text from generate_series(0, ${stored - 1}::int4) as p (id)
     on conflict (id) do nothing`
+}
+
+/** @throws CerebelumError SETTINGS when another count was asked for */
+export function checkPartitionCount(stored: number, wanted: number | undefined): void {
+  if (wanted === undefined || stored === wanted) return
+  const text = `The installation has ${stored} partitions, and ${wanted} were asked for. The count is fixed for good: every execution is found by it. Ask for ${stored}, or use another schema.`
+  throw new CerebelumError('SETTINGS', text, { stored, wanted })
 }
 
 const PARTITION_COUNT = 'partition_count'

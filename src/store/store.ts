@@ -457,6 +457,8 @@ export interface OpenStoreOptions {
   readonly schema?: string
   /** Connections of the pool, and as many at most for transactional steps; default 10. */
   readonly connections?: number
+  /** How many partitions the installation must have; anything else is refused. Default: as many as it has. */
+  readonly partitionCount?: number
   /** Default: 30 s per statement. */
   readonly statementTimeoutMs?: number
   /** Bounded retry of conflicts and lost connections: total span; default 30 s. */

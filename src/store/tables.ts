@@ -9,6 +9,8 @@ export type Identifier = postgres.Helper<string>
 
 export interface Tables {
   readonly settings: Identifier
+  /** The books of the migrations. */
+  readonly migrationsApplied: Identifier
   readonly leases: Identifier
   readonly partitions: Identifier
   readonly definitions: Identifier
@@ -29,6 +31,7 @@ export function tablesOf(sql: Sql, schema: string): Tables {
   const name = (table: string): Identifier => sql(`${schema}.${table}`)
   return {
     settings: name('settings'),
+    migrationsApplied: name('migrations_applied'),
     leases: name('leases'),
     partitions: name('partitions'),
     definitions: name('definitions'),

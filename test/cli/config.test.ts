@@ -25,6 +25,16 @@ describe('settings', () => {
     expect(readConfig({ port: '9000' }, env)).toMatchObject({ port: 9000 })
   })
 
+  test.each([
+    ['--data-dir', { dataDir: 'here' }],
+    ['--database-port', { databasePort: '5433' }],
+  ])('that name a database and the embedded one by %s clash', (flag, flags) => {
+    const error = failure({}, { databaseUrl: 'postgres://localhost/x', ...flags })
+    expect(errorCode(error)).toBe('SETTINGS')
+    expect(String(error)).toContain(`--database-url and ${flag} clash`)
+    expect(failure({ CEREBELUM_DATABASE_URL: 'postgres://localhost/x' }, flags)).not.toBeInstanceOf(Error)
+  })
+
   test('that are empty count as absent', () => {
     expect(readConfig({}, { CEREBELUM_DATABASE_URL: '', CEREBELUM_PORT: '' }).port).toBe(
       readConfig({}, {}).port,

@@ -7,6 +7,7 @@ import { silentLogger, systemClock } from '../../src/core/ports.js'
 import { createEngineOn, type Engine } from '../../src/engine/create-engine.js'
 import { workflow } from '../../src/workflow/define.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
+import { Place, releaseOf, startClaimed } from '../support/store-rows.js'
 import { eventually } from '../support/wait.js'
 
 const quick = workflow({ name: 'quick' }, async (ctx) => ctx.step('once', () => 'done'))
@@ -82,6 +83,36 @@ describe('hints', () => {
       { what: 'a hint about the partition' },
     )
     await stop()
+  })
+
+  it('tell where something is handed back, and when partitions are given up', async ({ skip }) => {
+    const store = await database.openStore()
+    if (!store.hasHints) skip('this database has no hints')
+    const heard = new Set<number>()
+    let wereFree = 0
+    const stop = store.onHint((partitions, areFree) => {
+      for (const partition of partitions) heard.add(partition)
+      if (areFree) wereFree++
+    })
+    const place = new Place()
+    // A partition that nobody else rings in; a listener that is only just connecting may miss the first.
+    let given = 0
+    await eventually(
+      async () => {
+        const key = { ...place.key(`given ${given++}`, 31_000) }
+        await startClaimed(store, 'leaver', [key])
+        await store.commit([releaseOf(key, 'leaver', { status: 'running', readyInMs: 0 })])
+        return heard.has(31_000)
+      },
+      { what: 'a hint about what was handed back' },
+    )
+    expect(wereFree).toBe(0)
+    await database.connect({ max: 1 })`update partitions set owner = 'leaver' where id = 0`
+    await store.freePartitions('leaver')
+    await eventually(() => wereFree === 1, { what: 'a hint about free partitions' })
+    await store.freePartitions('leaver')
+    await stop()
+    expect(wereFree).toBe(1)
   })
 
   it('are heard again after their connection was cut', async ({ skip }) => {
