@@ -31,12 +31,13 @@ const GRACE_MS = 30_000
 export async function supervise(options: SupervisorOptions): Promise<number> {
   const giveUp = new AbortController()
   const stopped = AbortSignal.any([options.aborted, giveUp.signal])
+  // In the order in which they end: what could not be started comes before those that are stopped for it.
+  const codes: number[] = []
   const slots = Array.from({ length: options.processes }, async (_, slot) => {
-    const code = await keep(slot, { ...options, aborted: stopped })
+    codes.push(await keep(slot, { ...options, aborted: stopped }))
     giveUp.abort()
-    return code
   })
-  const codes = await Promise.all(slots)
+  await Promise.all(slots)
   return codes.find((code) => code !== EXIT.ok) ?? EXIT.ok
 }
 
@@ -47,7 +48,9 @@ async function keep(slot: number, options: SupervisorOptions): Promise<number> {
   let failedStarts = 0
   while (!aborted.aborted) {
     const { code, signal, wasReady, livedMs } = await live(slot, start(slot), options)
-    if (aborted.aborted) return code === EXIT.ok ? EXIT.ok : EXIT.failed
+    // One that was told to end before it listened to signals had nothing to drain.
+    if (aborted.aborted)
+      return code === EXIT.ok || (signal === 'SIGTERM' && !wasReady) ? EXIT.ok : EXIT.failed
     failedStarts = wasReady ? 0 : failedStarts + 1
     const isHopeless = code === EXIT.usage || code === EXIT.databaseSchema
     if (!wasReady && (isHopeless || failedStarts >= FAILED_STARTS_MAX)) {
