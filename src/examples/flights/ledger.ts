@@ -47,7 +47,7 @@ export class Ledger {
     const { sql, schema } = this
     await sql`
       insert into ${sql(schema)}.reservations (execution_id, amount_cents, state)
-      values (${executionId}, ${amountCents}, 'held')
+      values (${executionId}::text, ${amountCents}::int4, 'held')
       on conflict (execution_id) do nothing`
   }
 
@@ -56,7 +56,7 @@ export class Ledger {
     const { sql, schema } = this
     await sql`
       update ${sql(schema)}.reservations set state = 'released'
-      where execution_id = ${executionId} and state = 'held'`
+      where execution_id = ${executionId}::text and state = 'held'`
   }
 
   /** Spends the reservation and writes the payment, within the given transaction. */
@@ -65,13 +65,13 @@ export class Ledger {
     const { executionId, amountCents, reference, attempts } = payment
     const spent = await transaction`
       update ${schema}.reservations set state = 'spent'
-      where execution_id = ${executionId} and state = 'held' and amount_cents = ${amountCents}
+      where execution_id = ${executionId}::text and state = 'held' and amount_cents = ${amountCents}::int4
       returning execution_id`
     if (spent.length !== 1)
       throw new Error(`There is no reservation of ${amountCents} cents for ${executionId}.`)
     await transaction`
       insert into ${schema}.payments (execution_id, amount_cents, reference, attempts)
-      values (${executionId}, ${amountCents}, ${reference}, ${attempts})`
+      values (${executionId}::text, ${amountCents}::int4, ${reference}::text, ${attempts}::int4)`
   }
 
   /** All entries whose execution ids begin with `prefix`. */
@@ -83,10 +83,10 @@ export class Ledger {
       select coalesce(r.execution_id, p.execution_id) as "executionId", r.state as "reservation",
         coalesce(p.payments, 0)::int4 as "payments", coalesce(p.cents, 0)::float8 as "paidCents",
         coalesce(p.attempts, 0)::int4 as "attempts"
-      from (select execution_id, state from ${schema}.reservations where execution_id like ${pattern}) r
+      from (select execution_id, state from ${schema}.reservations where execution_id like ${pattern}::text) r
       full join (
         select execution_id, count(*) as payments, sum(amount_cents) as cents, sum(attempts) as attempts
-        from ${schema}.payments where execution_id like ${pattern} group by execution_id
+        from ${schema}.payments where execution_id like ${pattern}::text group by execution_id
       ) p on p.execution_id = r.execution_id`
   }
 
