@@ -27,6 +27,7 @@ const KIND_BY_CODE: Readonly<Record<string, FailureKind>> = {
   '57P03': 'unreachable', // starting up or shutting down
   '3D000': 'denied',
   '40003': 'unknown',
+  '25P03': 'unknown', // stood still in a transaction, which the server has ended
   '57P01': 'unknown',
   '57P02': 'unknown',
   '57P05': 'unknown',

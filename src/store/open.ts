@@ -91,7 +91,11 @@ function createPools(options: OpenStoreOptions, settings: boolean): Pools {
   return {
     work: createPool({ ...shared, connections: options.connections ?? CONNECTIONS_DEFAULT }),
     heartbeat: createPool({ ...shared, connections: HEARTBEAT_CONNECTIONS }),
-    transitions: new Sessions({ ...shared, connections: TRANSITION_CONNECTIONS }),
+    transitions: new Sessions({
+      ...shared,
+      connections: TRANSITION_CONNECTIONS,
+      idleInTransactionMs: Math.min(TRANSITION_IDLE_MS, shared.statementTimeoutMs),
+    }),
     transactions: new Sessions({ ...shared, connections: options.connections ?? CONNECTIONS_DEFAULT }),
   }
 }
@@ -111,6 +115,8 @@ const CONNECTIONS_DEFAULT = 10
 const HEARTBEAT_CONNECTIONS = 1
 /** They are rare, and short. */
 const TRANSITION_CONNECTIONS = 4
+/** A process that stands still in the middle of one must not keep the rows that it has locked from all others. */
+const TRANSITION_IDLE_MS = 5_000
 const STATEMENT_TIMEOUT_MS = 30_000
 const RETRY_FOR_MS = 30_000
 const CLOSE_SECONDS = 5

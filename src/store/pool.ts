@@ -9,6 +9,8 @@ export interface PoolOptions {
   readonly url: string
   readonly connections: number
   readonly statementTimeoutMs: number
+  /** Transactions of this client may idle for so long: then the server ends them. Default: for ever. */
+  readonly idleInTransactionMs?: number
   /** Session settings at connect; false behind a pooler that refuses them. */
   readonly settings: boolean
   readonly name: string
@@ -71,7 +73,12 @@ function drive(options: PoolOptions, { url, path, socket, onLost }: Wiring): pos
     onnotice: () => undefined,
     connection: {
       application_name: options.name,
-      ...(options.settings && { statement_timeout: options.statementTimeoutMs }),
+      ...(options.settings && {
+        statement_timeout: options.statementTimeoutMs,
+        ...(options.idleInTransactionMs !== undefined && {
+          idle_in_transaction_session_timeout: options.idleInTransactionMs,
+        }),
+      }),
     },
     types: { date: INSTANT },
   })

@@ -27,10 +27,13 @@ const BATCH_MAX = 25
 const POLL_MS = 1_000
 /** All nodes wake for the same instant: spread a little, most find it done by one statement. */
 const SPREAD_MS = 10
+/** The first wait for what another node is at; each is twice the one before, up to a poll. */
+const HELD_MS_MIN = 5
 
 export class ScheduleLoop {
   private readonly options: ScheduleLoopOptions
   private readonly loop: Loop
+  private heldMs = HELD_MS_MIN
 
   constructor(options: ScheduleLoopOptions) {
     this.options = options
@@ -62,8 +65,13 @@ export class ScheduleLoop {
     }
     const keys = changes.flatMap(({ starts }) => starts.map(({ key }) => key))
     if (changes.length > 0) onRung(keys)
-    // Somebody else is at what is due: a moment later it is not.
-    return changes.length + failed.length > 0 ? 0 : SPREAD_MS
+    if (changes.length + failed.length > 0) {
+      this.heldMs = HELD_MS_MIN
+      return 0
+    }
+    // Somebody else is at all that is due. A moment later it is not; one who stands still is ended by the database.
+    this.heldMs = Math.min(this.heldMs * 2, POLL_MS)
+    return this.heldMs
   }
 
   private decide({ row, at, isOpen }: SeenSchedule): ScheduleChange {

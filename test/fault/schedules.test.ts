@@ -78,62 +78,85 @@ test('four nodes that race for twenty schedules start nothing twice and leave no
   expect((await Promise.all(ids.map(executionsOf))).flat().toSorted()).toEqual(all.toSorted())
 }, 90_000)
 
-describe('a node that dies', () => {
+describe('a node that dies on its way', () => {
   let proxy: Proxy
   beforeAll(async () => {
     proxy = await startProxy(databaseUrl())
   })
   afterAll(() => proxy.close())
 
+  const ADVANCE = /update \S*"?schedules"? as s set/
   const STATEMENTS: readonly (readonly [string, RegExp])[] = [
     [
       'the claim',
       /from \S*"?schedules"? as s\s+where s\.due_at is not null and not s\.paused and s\.due_at <= now/,
     ],
     ['the starts', /insert into \S*executions/],
-    ['the advance', /update \S*"?schedules"? as s set/],
+    ['the advance', ADVANCE],
     ['the commit', /^commit$/],
   ]
-  const FAULTS: readonly Fault['kind'][] = ['cut-before', 'lose-answer']
+  const FAULTS = ['cut-before', 'lose-answer'] as const satisfies readonly Fault['kind'][]
   const cases = STATEMENTS.flatMap(([what, pattern], n) =>
     FAULTS.map((kind, m) => ({ what, pattern, kind, id: `dies-${n}-${m}` })),
   )
 
-  test.each(cases)('at $what ($kind) neither loses nor doubles a firing', async ({ pattern, kind, id }) => {
+  /** A schedule with six firings that are due, and a node that comes as far as the statement on its way to them. */
+  async function interrupted({ id, pattern, kind }: Interruption) {
     const spec = { every: '1 second' }
     await client.schedules.create(id, { spec, workflow: 'w', overlap: 'allow', paused: true })
     const sql = database.connect({ max: 1 })
-    await sql`
-      update schedules set paused = false, due_at = now(), next_at = date_trunc('second', now()) - interval '5 seconds'
-      where schedule_id = ${id}::text`
     const [row] = await sql<{ next_at: Date }[]>`
-      select next_at from schedules where schedule_id = ${id}::text`
+      update schedules set paused = false, due_at = now(), next_at = date_trunc('second', now()) - interval '5 seconds'
+      where schedule_id = ${id}::text
+      returning next_at`
     await sql.end()
-    const firstId = `${id}/${row?.next_at.toISOString()}`
-
-    proxy.door = 'open'
-    let isDead = false
-    const dying = await database.openStore({ url: proxy.url, retryForMs: 0 })
+    const nextAt = row?.next_at ?? new Date(Number.NaN)
+    let isMet = false
     proxy.plan = (text) => {
-      if (isDead || !pattern.test(text.trim())) return undefined
-      isDead = true
-      // Nothing of it comes back, as from a node whose machine is gone.
-      proxy.door = 'shut'
-      return kind === 'cut-before' ? { kind: 'cut-before' } : { kind: 'lose-answer' }
+      if (isMet || !pattern.test(text.trim())) return undefined
+      isMet = true
+      return { kind }
     }
-    const told = fireOn(dying)
-    await eventually(() => isDead)
-    await Promise.all(loops.splice(0).map((loop) => loop.stop()))
-    proxy.cutAll()
-    expect(told).toEqual([])
+    const told = fireOn(await database.openStore({ url: proxy.url, retryForMs: 0 }))
+    await eventually(() => isMet)
+    // Nothing more is begun by it.
+    const stopped = Promise.all(loops.splice(0).map((loop) => loop.stop()))
+    return { nextAt, told, stopped }
+  }
 
+  async function expectTakenOver(id: string, nextAt: Date): Promise<void> {
     fireOn(await database.openStore({ connections: 2 }))
-    await eventually(async () => {
-      const { nextAt } = await client.schedules.describe(id)
-      return nextAt !== null && nextAt.getTime() > (row?.next_at.getTime() ?? Infinity) + 5_000
-    })
+    await eventually(
+      async () => {
+        const info = await client.schedules.describe(id)
+        return info.lastAt !== null && info.lastAt.getTime() >= nextAt.getTime() + 5_000
+      },
+      { deadlineMs: 25_000 },
+    )
     await client.schedules.pause(id)
-    expect((await executionsOf(id))[0]).toBe(firstId)
+    expect((await executionsOf(id))[0]).toBe(`${id}/${nextAt.toISOString()}`)
     await expectGapless(id, 1_000)
+  }
+
+  test.each(cases)('at $what ($kind), neither loses nor doubles a firing', async (interruption) => {
+    const { nextAt, told, stopped } = await interrupted(interruption)
+    await stopped
+    expect(told).toEqual([])
+    await expectTakenOver(interruption.id, nextAt)
+  })
+
+  test('and stays there with its locks, keeps no firing from others', { timeout: 60_000 }, async () => {
+    const id = 'stands-still'
+    const { nextAt, told, stopped } = await interrupted({ id, pattern: ADVANCE, kind: 'keep-answer' })
+    await expectTakenOver(id, nextAt)
+    proxy.cutAll()
+    await stopped
+    expect(told).toEqual([])
   })
 })
+
+interface Interruption {
+  readonly id: string
+  readonly pattern: RegExp
+  readonly kind: 'cut-before' | 'lose-answer' | 'keep-answer'
+}

@@ -30,6 +30,8 @@ export type Fault =
   | { readonly kind: 'lose-answer' }
   /** Executed by the server, and the connection is cut within the answer. */
   | { readonly kind: 'cut-answer' }
+  /** Executed by the server, whose answer never arrives: so is a client that stands still to its server. */
+  | { readonly kind: 'keep-answer' }
   /** Never sent on, never answered, never cut. */
   | { readonly kind: 'stall' }
   | { readonly kind: 'delay'; readonly ms: number }
@@ -181,6 +183,7 @@ class Line {
         if (text !== undefined) await sleep(fault.ms)
         break
       case 'lose-answer':
+      case 'keep-answer':
       case 'cut-answer':
       case undefined:
         break
@@ -208,6 +211,7 @@ class Line {
     }
     if (frame.type === SERVER.error) this.#options.states.push(stateOf(frame))
     const fault = this.#fault
+    if (fault?.kind === 'keep-answer') return
     if (fault?.kind === 'lose-answer') {
       if (frame.type === SERVER.ready) this.cut()
       return
