@@ -77,9 +77,9 @@ function presenceOf(sql: postgres.Sql): Presence {
   }
 }
 
-/** Clients without a presence (a node that was given the URL, a person's psql) get 2 s to go. */
+/** Clients without a presence (a node that was given the URL, a person's psql) get 5 s to go: a busy machine needs one or two. */
 async function othersLeave(sql: postgres.Sql): Promise<boolean> {
-  for (let attempt = 0; attempt < 20; attempt += 1) {
+  for (let attempt = 0; attempt < 50; attempt += 1) {
     const [row] = await sql<{ others: boolean }[]>`
       select exists (
         select 1 from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()
