@@ -1,8 +1,9 @@
 // `serve --processes`: a node per process, kept going, and never left behind.
 
-import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { PROGRAM } from '../support/build.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { startNodeProcess, type NodeProcess } from '../support/node-process.js'
@@ -44,6 +45,31 @@ async function started(processes: number): Promise<{ supervisor: NodeProcess; ch
     { deadlineMs: 60_000, what: 'all processes to serve' },
   )
   return { supervisor, children }
+}
+
+// A node that was killed leaves its lease, which is none of the next test's.
+beforeEach(async () => {
+  const sql = database.connect({ max: 1 })
+  await sql`delete from leases`
+  await sql.end()
+})
+
+/** A port that is taken, and the one before it free. */
+async function blockPortBehindFreeOne(): Promise<{ blocker: Server; taken: number }> {
+  for (;;) {
+    const blocker = createServer().listen(0, '127.0.0.1')
+    await once(blocker, 'listening')
+    const address = blocker.address()
+    const taken = typeof address === 'object' && address !== null ? address.port : 0
+    const before = createServer().listen(taken - 1, '127.0.0.1')
+    const isFree = await once(before, 'listening').then(
+      () => true,
+      () => false,
+    )
+    before.close()
+    if (isFree) return { blocker, taken }
+    blocker.close()
+  }
 }
 
 async function leases(): Promise<number> {
@@ -103,10 +129,7 @@ test('that was killed itself leaves no node behind: they drain and go', async ()
 })
 
 test('ends with the code of a process that cannot be started, and leaves none behind', async () => {
-  const blocker = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => blocker.once('listening', resolve))
-  const address = blocker.address()
-  const taken = typeof address === 'object' && address !== null ? address.port : 0
+  const { blocker, taken } = await blockPortBehindFreeOne()
   const { code, stderr } = await runProgram([...serve, '--port', String(taken - 1), '--processes', '2'])
   blocker.close()
   expect(code).toBe(2)
