@@ -8,9 +8,12 @@ import type { Claimed, ClaimRequest, Rung } from './store.js'
 import type { Database } from './tables.js'
 
 /**
- * Takes up to `limit` ready executions of these partitions; two nodes never get the same one. `token` marks what
- * this call took, so that it can be found again when its answer is lost.
- * Index: executions_ready, one bounded range per partition, at most `limit` rows each. Rows written: `limit`.
+ * Takes up to `limit` ready executions of these partitions, the oldest first; two nodes never get the same one.
+ * `token` marks what this call took, so that it can be found again when its answer is lost.
+ * First the candidates are read, then they are locked one after the other until there are enough: a claim locks what
+ * it takes, and another one finds the rest at the same moment.
+ * Indexes: executions_ready, one bounded range per partition, a share of `limit` rows each; executions_pkey. Rows
+ * locked and written: `limit`.
  */
 export async function claimReady(
   database: Database,
@@ -20,8 +23,8 @@ export async function claimReady(
   const { sql, tables } = database
   const w = partitionColumns(request.partitions)
   const rows = await sql<RawClaimed[]>`
-    with due as (
-      select d.region, d.partition, d.execution_id
+    with near as (
+      select d.region, d.partition, d.execution_id, d.ready_at
       from unnest(${w.region}::text[], ${w.partition}::int2[]) as w (region, partition)
       cross join lateral (
         select e.region, e.partition, e.execution_id, e.ready_at
@@ -33,11 +36,17 @@ export async function claimReady(
           and e.status in ('running', 'waiting', 'blocked')
           and e.workflow = any(${textArray(request.workflows)}::text[])
         order by e.ready_at
-        limit ${request.limit}::int8
-        for update skip locked
+        limit ${shareOf(request.limit, request.partitions.length)}::int8
       ) as d
-      order by d.ready_at
+    ), due as (
+      select e.region, e.partition, e.execution_id
+      from (select n.region, n.partition, n.execution_id, n.ready_at from near as n order by n.ready_at) as n
+      join ${tables.executions} as e
+        on e.region = n.region and e.partition = n.partition and e.execution_id = n.execution_id
+      where e.ready_at is not null and e.claimed_by is null and e.status in ('running', 'waiting', 'blocked')
+      order by n.ready_at
       limit ${request.limit}::int8
+      for update of e skip locked
     )
     update ${tables.executions} as e set
       claimed_by = ${request.nodeId}::text, claim_epoch = e.claim_epoch + 1, claim_token = ${request.token}::int4,
@@ -47,6 +56,17 @@ export async function claimReady(
     returning ${claimedColumns(database)}`
   return rows.map((row) => decodeClaimed(row, home))
 }
+
+/**
+ * How many candidates to read of each partition: several times its even share, because the partitions are never
+ * quite even, and not `limit` of each, because a long queue would be read over and over.
+ */
+export function shareOf(limit: number, partitions: number): number {
+  return Math.min(limit, Math.max(SHARE_MIN, Math.ceil((SHARES * limit) / Math.max(1, partitions))))
+}
+
+const SHARES = 4
+const SHARE_MIN = 20
 
 /** What a node took with these tokens. Index: executions_claimed, the rows that the node holds. */
 export async function readByToken(

@@ -68,6 +68,11 @@ export function failureCode(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined
 }
 
+/** Whether the server itself said so: an error of the user's code may carry any `code`. */
+export function isFromDatabase(error: unknown): boolean {
+  return error instanceof Error && error.name === 'PostgresError'
+}
+
 /** Tells the history's key, which decides between two writers, from a unique key of a user's own tables. */
 export function isVersionTaken(error: unknown): boolean {
   if (sortFailure(error) !== 'duplicate') return false

@@ -5,16 +5,20 @@
 import { CerebelumError } from '../core/errors.js'
 import { isClosed, type ExecutionKey } from '../core/execution.js'
 import type { NewMessage } from '../core/message.js'
+import { formatSpec } from '../core/schedule-spec.js'
 import { readExecutions } from './executions.js'
 import { type RetryPolicy, withRetry } from './retry.js'
 import { decodeSchedule, type Home } from './rows.js'
 import {
   deleteSchedule,
   insertSchedule,
+  isMadeAt,
+  isThere,
   type LockedSchedule,
   lockDueSchedules,
   lockSchedule,
   postponeSchedules,
+  readClock,
   readSchedule,
   updateDefinition,
   updateProgress,
@@ -41,22 +45,31 @@ export function createSchedule(
   scheduleId: string,
   decide: (at: Date) => NewSchedule,
 ): Promise<{ readonly kind: 'created' | 'exists'; readonly row: ScheduleRow }> {
+  let isNew = false
+  /** Of the first try, to the microsecond: what bears it is ours, whatever became of the answer. */
+  let madeAt: string | undefined
   return withRetry(policy, 'insertSchedule', async ({ doubtful }) => {
-    const [clock] = await database.sql<{ at: Date }[]>`select now() as at`
-    const isNew = await insertSchedule(database, decide(clock?.at ?? new Date(Number.NaN)))
+    const clock = await readClock(database)
+    madeAt ??= clock.text
+    // Kept over the attempts: what one of them made, a later one would find there.
+    isNew = (await insertSchedule(database, decide(clock.at), madeAt)) || isNew
     const row = await readSchedule(database, scheduleId)
-    if (row !== null) return { kind: isNew || doubtful ? 'created' : 'exists', row }
+    if (row !== null) {
+      const isOurs = isNew || (doubtful && (await isMadeAt(database, scheduleId, madeAt)))
+      return { kind: isOurs ? 'created' : 'exists', row }
+    }
     const text = `Schedule "${scheduleId}" was deleted while it was being made. Try again.`
     throw new CerebelumError('CONFLICT', text, { scheduleId })
   })
 }
 
-export function removeSchedule(context: FireContext, scheduleId: string): Promise<boolean> {
-  return withRetry(
-    context.policy,
-    'removeSchedule',
-    async ({ doubtful }) => (await deleteSchedule(context.database, scheduleId)) || doubtful,
-  )
+export function removeSchedule({ database, policy }: FireContext, scheduleId: string): Promise<boolean> {
+  let wasThere = false
+  return withRetry(policy, 'removeSchedule', async () => {
+    wasThere ||= await isThere(database, scheduleId)
+    if (wasThere) await deleteSchedule(database, scheduleId)
+    return wasThere
+  })
 }
 
 export function changeSchedule(
@@ -64,16 +77,40 @@ export function changeSchedule(
   scheduleId: string,
   decide: Decide,
 ): Promise<ScheduleChange | null> {
-  return withRetry(context.policy, 'changeSchedule', () =>
+  let last: ScheduleChange | undefined
+  return withRetry(context.policy, 'changeSchedule', ({ doubtful }) =>
     inTransaction(context, async (database) => {
       const locked = await lockSchedule(database, scheduleId)
       if (locked === null) return null
+      if (doubtful && last !== undefined && (await isCarriedOut(database, last, locked))) return last
       const change = await decideOne(context, database, locked, decide)
+      last = change
       await carryOut(context, database, [change])
       if (change.row.revision !== Number(locked.raw.revision)) await updateDefinition(database, change.row)
       return change
     }),
   )
+}
+
+/** Whether an earlier try took effect after all: by what it started, or by the definition that it wrote. */
+async function isCarriedOut(
+  database: Database,
+  { row, starts }: ScheduleChange,
+  locked: LockedSchedule | undefined,
+): Promise<boolean> {
+  const [first] = starts
+  if (first === undefined) {
+    return (
+      locked !== undefined &&
+      Number(locked.raw.revision) === row.revision &&
+      locked.raw.spec === formatSpec(row.spec) &&
+      locked.raw.input === row.input &&
+      locked.raw.paused === row.paused &&
+      locked.raw.note === row.note
+    )
+  }
+  const [found] = await readExecutions(database, [first.key])
+  return found?.startId === first.startId
 }
 
 async function decideOne(
@@ -87,16 +124,19 @@ async function decideOne(
   return decide({ row, at, isOpen })
 }
 
-export function fireSchedules(
-  context: FireContext,
-  limit: number,
-  decide: Decide,
-): Promise<{
+interface Fired {
   readonly changes: readonly ScheduleChange[]
   readonly failed: readonly { readonly scheduleId: string; readonly error: unknown }[]
-}> {
-  return withRetry(context.policy, 'fireSchedules', () =>
-    inTransaction(context, async (database) => {
+}
+
+export function fireSchedules(context: FireContext, limit: number, decide: Decide): Promise<Fired> {
+  let last: Fired | undefined
+  return withRetry(context.policy, 'fireSchedules', ({ doubtful }) =>
+    inTransaction(context, async (database): Promise<Fired> => {
+      const fired = last?.changes.find(({ starts }) => starts.length > 0)
+      if (doubtful && last !== undefined && fired !== undefined) {
+        if (await isCarriedOut(database, fired, undefined)) return last
+      }
       const locked = await lockDueSchedules(database, limit)
       const open = await readOpen(
         context,
@@ -112,13 +152,14 @@ export function fireSchedules(
           failed.push({ scheduleId: raw.schedule_id, error })
         }
       }
+      last = { changes, failed }
       await carryOut(context, database, changes)
       await postponeSchedules(
         database,
         failed.map(({ scheduleId }) => scheduleId),
         POSTPONED_MS,
       )
-      return { changes, failed }
+      return last
     }),
   )
 }

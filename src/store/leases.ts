@@ -1,5 +1,6 @@
 // Leases: which node processes are alive, by the database's clock. Few rows; correctness never rests on them.
 
+import { textArray } from './arrays.js'
 import { decodeLease, type RawLease } from './rows.js'
 import type { Cluster, NodeReport } from './store.js'
 import type { Database } from './tables.js'
@@ -81,13 +82,28 @@ export async function deleteLease({ sql, tables }: Database, nodeId: string): Pr
   await sql`delete from ${tables.leases} where node_id = ${nodeId}::text`
 }
 
-/** Deletes leases that ran out at least `graceMs` ago; returns their nodes. Reads one row per node process. */
-export async function deleteExpired({ sql, tables }: Database, graceMs: number): Promise<string[]> {
+/** Nodes whose leases ran out at least `graceMs` ago. Reads one row per node process. */
+export async function findExpired({ sql, tables }: Database, graceMs: number): Promise<string[]> {
   const rows = await sql<{ node_id: string }[]>`
-    delete from ${tables.leases}
-    where expires_at <= now() - ${graceMs}::float8 * interval '1 millisecond'
-    returning node_id`
+    select l.node_id from ${tables.leases} as l
+    where l.expires_at <= now() - ${graceMs}::float8 * interval '1 millisecond'
+    order by l.node_id`
   return rows.map((row) => row.node_id)
+}
+
+/** Deletes those of these leases that have not been renewed; returns which are still there. Index: leases_pkey. */
+export async function deleteExpired(
+  { sql, tables }: Database,
+  expired: { readonly nodeIds: readonly string[]; readonly graceMs: number },
+): Promise<Set<string>> {
+  const nodeIds = textArray(expired.nodeIds)
+  await sql`
+    delete from ${tables.leases}
+    where node_id = any(${nodeIds}::text[])
+      and expires_at <= now() - ${expired.graceMs}::float8 * interval '1 millisecond'`
+  const rows = await sql<{ node_id: string }[]>`
+    select l.node_id from ${tables.leases} as l where l.node_id = any(${nodeIds}::text[])`
+  return new Set(rows.map((row) => row.node_id))
 }
 
 /**

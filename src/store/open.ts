@@ -140,6 +140,11 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
   const firing = { ...context, keyOf: (executionId: string) => home.keyOf(executionId) }
   const claims = new Claims({ database, policy, home, doubtMs: 2 * timeoutOf(options) })
   const retried = <T>(call: string, work: () => Promise<T>): Promise<T> => withRetry(policy, call, work)
+  const reading: RetryPolicy = { ...policy, isRead: true }
+  const read = <T>(call: string, work: () => Promise<T>): Promise<T> => withRetry(reading, call, work)
+  /** How many rows something was done to. What a lost answer counted is not known: something, to be looked after. */
+  const counted = (call: string, work: () => Promise<number>): Promise<number> =>
+    withRetry(policy, call, async ({ doubtful }) => Math.max(await work(), doubtful ? 1 : 0))
   const hints = new Hints({
     sql: pools.heartbeat,
     channel: `cerebelum:${options.schema ?? 'cerebelum'}`,
@@ -200,10 +205,10 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
 
     claim: (request) => claims.claim(request),
     takeRung: (nodeId, limit, isWanted = () => true) => claims.takeRung(nodeId, limit, isWanted),
-    findHeld: (nodeId, limit) => retried('findHeld', () => findHeld(database, nodeId, limit)),
-    ringStranded: (keys) => retried('ringStranded', () => ringStranded(database, keys)),
+    findHeld: (nodeId, limit) => read('findHeld', () => findHeld(database, nodeId, limit)),
+    ringStranded: (keys) => counted('ringStranded', () => ringStranded(database, keys)),
     sweepStranded: (partitions, limit) =>
-      retried('sweepStranded', () => sweepStranded(database, partitions, limit)),
+      counted('sweepStranded', () => sweepStranded(database, partitions, limit)),
 
     async restart(row) {
       const outcome = await restart(context, row)
@@ -220,31 +225,31 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     remove: (key) => remove(context, key),
     transact: (step) => transact(context, step),
 
-    readExecutions: (keys) => retried('readExecutions', () => readExecutions(database, keys)),
-    readHistories: (wanted, limit) => retried('readHistories', () => readHistories(database, wanted, limit)),
-    readInboxes: (wanted, limit) => retried('readInboxes', () => readInboxes(database, wanted, limit)),
-    readAnswers: (wanted) => retried('readAnswers', () => readAnswers(database, wanted)),
-    list: (query) => retried('list', () => listExecutions(database, query)),
+    readExecutions: (keys) => read('readExecutions', () => readExecutions(database, keys)),
+    readHistories: (wanted, limit) => read('readHistories', () => readHistories(database, wanted, limit)),
+    readInboxes: (wanted, limit) => read('readInboxes', () => readInboxes(database, wanted, limit)),
+    readAnswers: (wanted) => read('readAnswers', () => readAnswers(database, wanted)),
+    list: (query) => read('list', () => listExecutions(database, query)),
 
     async fireTimers(partitions, limit) {
       if (partitions.length === 0) return { taken: 0, nextInMs: null }
-      const taken = await retried('fireTimers', () => takeTimers(database, partitions, limit))
+      const taken = await counted('fireTimers', () => takeTimers(database, partitions, limit))
       const nextInMs = await retried('fireTimers', () => readNextTimer(database, partitions))
       return { taken, nextInMs }
     },
 
-    nextTimer: (partitions) => retried('nextTimer', () => readNextTimer(database, partitions)),
+    nextTimer: (partitions) => read('nextTimer', () => readNextTimer(database, partitions)),
 
     insertSchedule: (scheduleId, decide) => createSchedule(context, scheduleId, decide),
-    readSchedule: (scheduleId) => retried('readSchedule', () => readSchedule(database, scheduleId)),
-    listSchedules: (query) => retried('listSchedules', () => listSchedules(database, query)),
+    readSchedule: (scheduleId) => read('readSchedule', () => readSchedule(database, scheduleId)),
+    listSchedules: (query) => read('listSchedules', () => listSchedules(database, query)),
     async changeSchedule(scheduleId, decide) {
       const change = await changeSchedule(firing, scheduleId, decide)
       if (change !== null) hints.ring(rungByChanges([change], firing.keyOf))
       return change
     },
     removeSchedule: (scheduleId) => removeSchedule(firing, scheduleId),
-    nextSchedule: () => retried('nextSchedule', () => readNextSchedule(database)),
+    nextSchedule: () => read('nextSchedule', () => readNextSchedule(database)),
     async fireSchedules(limit, decide) {
       const fired = await fireSchedules(firing, limit, decide)
       hints.ring(rungByChanges(fired.changes, firing.keyOf))
@@ -254,12 +259,12 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     insertLease: (lease) => retried('insertLease', () => insertLease(pulse, lease)),
     renewLease: (nodeId, leaseMs, report) =>
       retried('renewLease', () => renewLease(pulse, { nodeId, leaseMs, report })),
-    readCluster: () => retried('readCluster', () => readCluster(pulse)),
-    readClusterStats: () => retried('readClusterStats', () => readClusterStats(database)),
+    readCluster: () => read('readCluster', () => readCluster(pulse)),
+    readClusterStats: () => read('readClusterStats', () => readClusterStats(database)),
     removeLease: (nodeId) => removeLease(reaping, nodeId),
     reapLeases: (options) => reapLeases(reaping, options),
     async readPartitions() {
-      const rows = await retried('readPartitions', () => readPartitions(pulse))
+      const rows = await read('readPartitions', () => readPartitions(pulse))
       home.update(rows)
       return rows
     },
@@ -271,9 +276,9 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
 
     registerDefinitions: (definitions) =>
       retried('registerDefinitions', () => insertDefinitions(database, definitions)),
-    readDefinitions: () => retried('readDefinitions', () => readDefinitions(database)),
+    readDefinitions: () => read('readDefinitions', () => readDefinitions(database)),
     sweepConsumed: (olderThanMs, limit) =>
-      retried('sweepConsumed', () => deleteConsumed(database, olderThanMs, limit)),
+      counted('sweepConsumed', () => deleteConsumed(database, olderThanMs, limit)),
   }
 }
 

@@ -4,6 +4,7 @@ import { Socket } from 'node:net'
 import postgres from 'postgres'
 import { CerebelumError } from '../core/errors.js'
 import { randomFraction } from '../core/ports.js'
+import { withWholeResults } from './whole-results.js'
 
 export interface PoolOptions {
   readonly url: string
@@ -41,7 +42,7 @@ function create(
 ): postgres.Sql {
   const { url, path } = withoutSocketPath(checkUrl(options.url))
   try {
-    return drive(options, { url, path, socket, onLost })
+    return withWholeResults(drive(options, { url, path, socket, onLost }))
   } catch (error) {
     throw unreadableUrl(error)
   }

@@ -1,7 +1,7 @@
 // What becomes of a node's claims when it is gone: handed back in bounded batches, each a statement of its own, so
 // that whoever reaps may die half-way and the next one carries on.
 
-import { deleteExpired, deleteLease, findOrphaned, handBack } from './leases.js'
+import { deleteExpired, deleteLease, findExpired, findOrphaned, handBack } from './leases.js'
 import { freePartitions } from './partitions.js'
 import { type RetryPolicy, withRetry } from './retry.js'
 import type { Database } from './tables.js'
@@ -21,15 +21,24 @@ export async function reapLeases(
   { graceMs, crashesMax }: { readonly graceMs: number; readonly crashesMax: number },
 ): Promise<string[]> {
   const { database, policy } = reaping
-  const expired = await withRetry(policy, 'reapLeases', () => deleteExpired(database, graceMs))
+  const expired = await withRetry(policy, 'reapLeases', () => findExpired(database, graceMs))
+  const alive = await withRetry(policy, 'reapLeases', () => bury(database, { nodeIds: expired, graceMs }))
   const orphaned = await withRetry(policy, 'reapLeases', () => findOrphaned(database, NODES_MAX))
-  const dead = [...new Set([...expired, ...orphaned])]
+  const dead = [...new Set([...expired.filter((nodeId) => !alive.has(nodeId)), ...orphaned])]
   for (const nodeId of dead) {
     // Nobody is told: whoever reaps is looking already, and so do the others, each in its own time.
     await withRetry(policy, 'reapLeases', () => freePartitions(database, nodeId))
     await handBackAll(reaping, { nodeId, crashesMax })
   }
   return dead
+}
+
+/** Who is dead is told by whose lease is gone, so that it does not hang on the answer to the deletion. */
+function bury(
+  database: Database,
+  expired: { readonly nodeIds: readonly string[]; readonly graceMs: number },
+): Promise<ReadonlySet<string>> {
+  return expired.nodeIds.length === 0 ? Promise.resolve(new Set()) : deleteExpired(database, expired)
 }
 
 /** A node leaves in good order. */

@@ -15,6 +15,8 @@ export interface RetryPolicy {
   readonly retryForMs: number
   /** What all calls of a store know of the connection; without it each call finds out for itself. */
   readonly outage?: Outage
+  /** Nothing is written: what a lost answer leaves unknown is of no consequence. */
+  readonly isRead?: boolean
 }
 
 /**
@@ -61,7 +63,7 @@ export async function withRetry<T>(
       const waitMs = backoffMs(kind === 'conflict' ? CONFLICT_STEP_MS : CONNECTION_STEP_MS, failures)
       const isLate = nowMs - sinceMs + waitMs > policy.retryForMs
       if (!RETRIED.has(kind) || isLate || failures >= ATTEMPTS_MAX)
-        throw asStoreError(error, { call, doubtful })
+        throw asStoreError(error, { call, doubtful: doubtful && policy.isRead !== true })
       await delay(policy.clock, waitMs)
     }
   }

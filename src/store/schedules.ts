@@ -7,20 +7,50 @@ import { decodeSchedule, type RawSchedule } from './rows.js'
 import type { NewSchedule, ScheduleRow } from './store.js'
 import type { Database } from './tables.js'
 
+/** The database's time, and the same to the microsecond. */
+export async function readClock({ sql }: Database): Promise<{ readonly at: Date; readonly text: string }> {
+  const [row] = await sql<{ at: Date; text: string }[]>`select now() as at, now()::text as text`
+  return row ?? { at: new Date(Number.NaN), text: '' }
+}
+
 /** Index: schedules_pkey. False: the id is taken. */
-export async function insertSchedule({ sql, tables }: Database, row: NewSchedule): Promise<boolean> {
+export async function insertSchedule(
+  { sql, tables }: Database,
+  row: NewSchedule,
+  madeAt: string,
+): Promise<boolean> {
   const rows = await sql<object[]>`
     insert into ${tables.schedules} (
       schedule_id, region, spec, jitter_ms, workflow, workflow_version, input, unchecked, attributes, overlap,
-      catch_up_ms, paused, note, next_at, due_at
+      catch_up_ms, paused, note, next_at, due_at, created_at
     ) values (
       ${row.scheduleId}::text, ${row.region}::text, ${formatSpec(row.spec)}::text, ${row.jitterMs}::int8,
       ${row.workflow}::text, ${row.workflowVersion}::text, ${row.input}::text, ${row.unchecked}::bool,
       ${attributesText(row)}::text, ${row.overlap}::text, ${row.catchUpMs}::int8, ${row.paused}::bool,
-      ${row.note}::text, ${instant(row.nextAt)}::timestamptz, ${instant(row.dueAt)}::timestamptz
+      ${row.note}::text, ${instant(row.nextAt)}::timestamptz, ${instant(row.dueAt)}::timestamptz,
+      ${madeAt}::timestamptz
     )
     on conflict (schedule_id) do nothing
     returning 1`
+  return rows.length > 0
+}
+
+/** Whatever is in it, also what this release cannot read. Index: schedules_pkey, one row. */
+export async function isThere({ sql, tables }: Database, scheduleId: string): Promise<boolean> {
+  const rows = await sql<object[]>`
+    select 1 from ${tables.schedules} as s where s.schedule_id = ${scheduleId}::text`
+  return rows.length > 0
+}
+
+/** Index: schedules_pkey, one row. */
+export async function isMadeAt(
+  { sql, tables }: Database,
+  scheduleId: string,
+  madeAt: string,
+): Promise<boolean> {
+  const rows = await sql<object[]>`
+    select 1 from ${tables.schedules} as s
+    where s.schedule_id = ${scheduleId}::text and s.created_at = ${madeAt}::timestamptz`
   return rows.length > 0
 }
 
@@ -140,10 +170,8 @@ export async function postponeSchedules(
 }
 
 /** Index: schedules_pkey. */
-export async function deleteSchedule({ sql, tables }: Database, scheduleId: string): Promise<boolean> {
-  const rows = await sql<object[]>`
-    delete from ${tables.schedules} where schedule_id = ${scheduleId}::text returning 1`
-  return rows.length > 0
+export async function deleteSchedule({ sql, tables }: Database, scheduleId: string): Promise<void> {
+  await sql`delete from ${tables.schedules} where schedule_id = ${scheduleId}::text`
 }
 
 /** All but the input. */

@@ -1,7 +1,7 @@
 // Timers: rows that say "look at this execution at this instant". They are derived from events; taking one only
 // rings a doorbell, and what is due is judged by the execution itself.
 
-import { partitionColumns } from './claim.js'
+import { partitionColumns, shareOf } from './claim.js'
 import type { Database } from './tables.js'
 
 type Wanted = readonly { readonly region: string; readonly partition: number }[]
@@ -10,26 +10,34 @@ type Wanted = readonly { readonly region: string; readonly partition: number }[]
  * Takes due timers and rings their executions. The doorbell carries the instant of the taking, also where it rang
  * before: whoever answers it judges by a time that is not before it. With an older one, a claim that had begun already
  * would find the timer not due yet, and nothing would ring for it again.
- * Index: timers_due, one bounded range per partition, at most `limit`
- * rows each; executions_pkey. Rows deleted: at most `limit`; rows rung: no more than that.
+ * Indexes: timers_due, one bounded range per partition, a share of `limit` rows each; timers_pkey; executions_pkey.
+ * Rows locked and deleted: at most `limit`; rows rung: no more than that.
  */
 export async function takeTimers(database: Database, partitions: Wanted, limit: number): Promise<number> {
   const { sql, tables } = database
   const w = partitionColumns(partitions)
   const rows = await sql<{ taken: number }[]>`
-    with due as (
-      select d.region, d.partition, d.execution_id, d.version
+    with near as (
+      select d.region, d.partition, d.execution_id, d.version, d.due_at
       from unnest(${w.region}::text[], ${w.partition}::int2[]) as w (region, partition)
       cross join lateral (
         select t.region, t.partition, t.execution_id, t.version, t.due_at
         from ${tables.timers} as t
         where t.region = w.region and t.partition = w.partition and t.due_at <= now()
         order by t.due_at
-        limit ${limit}::int8
-        for update skip locked
+        limit ${shareOf(limit, partitions.length)}::int8
       ) as d
-      order by d.due_at
+    ), due as (
+      select t.region, t.partition, t.execution_id, t.version
+      from (
+        select n.region, n.partition, n.execution_id, n.version, n.due_at from near as n order by n.due_at
+      ) as n
+      join ${tables.timers} as t
+        on t.region = n.region and t.partition = n.partition and t.execution_id = n.execution_id
+        and t.version = n.version
+      order by n.due_at
       limit ${limit}::int8
+      for update of t skip locked
     ), taken as (
       delete from ${tables.timers} as t using due as d
       where t.region = d.region and t.partition = d.partition and t.execution_id = d.execution_id

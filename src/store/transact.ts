@@ -5,7 +5,7 @@ import { CerebelumError } from '../core/errors.js'
 import type { NewEvent } from '../core/event.js'
 import type { ExecutionKey } from '../core/execution.js'
 import { writeCommits } from './commit.js'
-import { isVersionTaken, sortFailure } from './failures.js'
+import { isFromDatabase, isVersionTaken, sortFailure } from './failures.js'
 import { resolveCommits } from './resolve.js'
 import { withRetry } from './retry.js'
 import type { Sessions } from './sessions.js'
@@ -97,7 +97,7 @@ async function work<T>(options: TransactOptions<T>, sql: TransactionSql): Promis
     return await options.work(sql)
   } catch (error) {
     const kind = sortFailure(error)
-    if (kind === 'conflict' || kind === 'busy') throw error
+    if (kind === 'conflict' || kind === 'busy' || (kind === 'unknown' && isFromDatabase(error))) throw error
     if (kind === 'unknown' || kind === 'unreachable') await sql`select 1`.catch(throwIfGone)
     throw new WorkFailed(error)
   }

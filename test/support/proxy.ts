@@ -13,6 +13,7 @@ import {
   readyForQuery,
   SERVER,
   simpleQuery,
+  type Statement,
   StatementTexts,
   stateOf,
 } from './wire.js'
@@ -40,6 +41,8 @@ export interface Proxy {
   readonly url: string
   /** Asked for every statement that is about to be executed, and for the number of its connection. */
   plan: (text: string, connection: number) => Fault | undefined
+  /** Told of every statement that is about to be executed. */
+  onStatement: (statement: Statement) => void
   /** New connections: forwarded, or accepted and closed without a word. */
   door: 'open' | 'shut'
   /** SQLSTATEs that the server itself answered with, in the order of their arrival. */
@@ -63,7 +66,15 @@ export async function startProxy(databaseUrl: string): Promise<Proxy> {
         .resume()
         .end()
     const id = count++
-    const line = new Line({ client, server: target(), plan: (text) => proxy.plan(text, id), states })
+    const line = new Line({
+      client,
+      server: target(),
+      plan: (statement) => {
+        proxy.onStatement(statement)
+        return proxy.plan(statement.text, id)
+      },
+      states,
+    })
     lines.add(line)
     client.once('close', () => lines.delete(line))
   })
@@ -75,6 +86,7 @@ export async function startProxy(databaseUrl: string): Promise<Proxy> {
   const proxy: Proxy = {
     url: url.href,
     plan: () => undefined,
+    onStatement: () => undefined,
     door: 'open',
     states,
     get connections() {
@@ -113,7 +125,7 @@ async function listen(server: Server): Promise<number> {
 interface LineOptions {
   readonly client: Socket
   readonly server: Socket
-  readonly plan: (text: string) => Fault | undefined
+  readonly plan: (statement: Statement) => Fault | undefined
   readonly states: string[]
 }
 
@@ -157,10 +169,10 @@ class Line {
 
   async #ask(frame: Frame): Promise<void> {
     if (isTlsRequest(frame.bytes)) return void this.#client.write('N')
-    const text = this.#texts.executedBy(frame)
-    if (text !== undefined) {
-      this.#fault = this.#options.plan(text)
-      this.#isCommit = text === 'commit'
+    const statement = this.#texts.executedBy(frame)
+    if (statement !== undefined) {
+      this.#fault = this.#options.plan(statement)
+      this.#isCommit = statement.text === 'commit'
     }
     const fault = this.#fault
     const isEnd = frame.type === CLIENT.sync || frame.type === CLIENT.query
@@ -180,7 +192,7 @@ class Line {
       case 'stall':
         return
       case 'delay':
-        if (text !== undefined) await sleep(fault.ms)
+        if (statement !== undefined) await sleep(fault.ms)
         break
       case 'lose-answer':
       case 'keep-answer':

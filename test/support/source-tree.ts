@@ -94,10 +94,11 @@ export function readFacts(path: string, text: string): SourceFacts {
 
 type AstNode = Readonly<Record<string, unknown>>
 
-function visit(value: unknown, onNode: (node: AstNode) => void): void {
+/** Every node below a value, itself first; what is below one is left out when `onNode` says false. */
+export function visit(value: unknown, onNode: (node: AstNode) => boolean | void): void {
   if (Array.isArray(value)) for (const item of value) visit(item, onNode)
   else if (isNode(value)) {
-    if (typeof value['type'] === 'string') onNode(value)
+    if (typeof value['type'] === 'string' && onNode(value) === false) return
     for (const child of Object.values(value)) visit(child, onNode)
   }
 }
@@ -115,7 +116,7 @@ function nameOf(value: unknown): string | undefined {
 }
 
 /** `sql`, `tx`, `this.sql`, `options.sql`, `transactionSql`: anything whose last name says sql. */
-function isSqlTag(tag: unknown): boolean {
+export function isSqlTag(tag: unknown): boolean {
   const name = nameOf(tag) ?? (isNode(tag) ? nameOf(tag['property']) : undefined)
   return name !== undefined && (/sql$/i.test(name) || name === 'tx')
 }

@@ -24,7 +24,8 @@ export const IDLE: NodeReport = {
 let places = 0
 
 export class Place {
-  readonly region = `test-${process.pid}-${places++}`
+  /** No region is the beginning of another. */
+  readonly region = `test-${process.pid}-${places++}.`
 
   /** A key in this place; its partition is the test's choice, not the id's hash. */
   key(name: string, partition = 0): ExecutionKey {

@@ -45,28 +45,66 @@ export function isTlsRequest(bytes: Buffer): boolean {
 export const CLIENT = { query: 0x51, parse: 0x50, bind: 0x42, sync: 0x53, close: 0x43 } as const
 export const SERVER = { ready: 0x5a, error: 0x45, complete: 0x43 } as const
 
+/** A statement about to be executed. */
+export interface Statement {
+  readonly text: string
+  /** Those sent as texts, as this driver sends all of them. */
+  readonly parameters: readonly (string | null)[]
+}
+
 /** The texts of a connection's statements, by the names that the client gave them. */
 export class StatementTexts {
   readonly #texts = new Map<string, string>()
 
-  /** The text that this frame asks to be executed, or undefined when it executes nothing. */
-  executedBy(frame: Frame): string | undefined {
-    if (frame.type === CLIENT.query) return textAt(frame.bytes, 5).text
+  /** What this frame asks to be executed, or undefined when it executes nothing. */
+  executedBy(frame: Frame): Statement | undefined {
+    const reader = new Reader(frame.bytes)
+    if (frame.type === CLIENT.query) return { text: reader.text(), parameters: [] }
     if (frame.type === CLIENT.parse) {
-      const name = textAt(frame.bytes, 5)
-      this.#texts.set(name.text, textAt(frame.bytes, name.end).text)
+      const name = reader.text()
+      this.#texts.set(name, reader.text())
       return undefined
     }
     if (frame.type !== CLIENT.bind) return undefined
-    const portal = textAt(frame.bytes, 5)
-    return this.#texts.get(textAt(frame.bytes, portal.end).text) ?? ''
+    reader.text()
+    const name = reader.text()
+    return { text: this.#texts.get(name) ?? '', parameters: reader.parameters() }
   }
 }
 
-function textAt(bytes: Buffer, start: number): { readonly text: string; readonly end: number } {
-  const zero = bytes.indexOf(0, start)
-  const end = zero === -1 ? bytes.length : zero
-  return { text: bytes.toString('utf8', start, end), end: end + 1 }
+/** Reads the body of a typed frame from its beginning. */
+class Reader {
+  readonly #bytes: Buffer
+  #at = 5
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  text(): string {
+    const zero = this.#bytes.indexOf(0, this.#at)
+    const end = zero === -1 ? this.#bytes.length : zero
+    const text = this.#bytes.toString('utf8', this.#at, end)
+    this.#at = end + 1
+    return text
+  }
+
+  parameters(): (string | null)[] {
+    const formats = this.#bytes.readInt16BE(this.#at)
+    this.#at += 2 + 2 * formats
+    const count = this.#bytes.readInt16BE(this.#at)
+    this.#at += 2
+    return Array.from({ length: count }, () => this.#parameter())
+  }
+
+  #parameter(): string | null {
+    const length = this.#bytes.readInt32BE(this.#at)
+    this.#at += 4
+    if (length === -1) return null
+    const start = this.#at
+    this.#at += length
+    return this.#bytes.toString('utf8', start, this.#at)
+  }
 }
 
 /** SQLSTATE of an ErrorResponse. */

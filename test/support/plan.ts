@@ -1,0 +1,71 @@
+// What a database means to do with a statement: which tables it would read from end to end, and by which indexes it
+// goes. PostgreSQL is asked twice, with these parameters and for any; CockroachDB once.
+
+import type postgres from 'postgres'
+import type { Statement } from './wire.js'
+
+export interface Plan {
+  /** Tables that would be read from end to end. */
+  readonly scanned: readonly string[]
+  readonly indexes: readonly string[]
+  /** As the database tells it, for whoever has to find out why. */
+  readonly text: string
+}
+
+export async function explain(
+  sql: postgres.Sql,
+  dialect: 'postgres' | 'cockroachdb',
+  statement: Statement,
+): Promise<Plan[]> {
+  return dialect === 'postgres'
+    ? await explainPostgres(sql, statement)
+    : [await explainCockroach(sql, statement)]
+}
+
+async function explainPostgres(sql: postgres.Sql, { text, parameters }: Statement): Promise<Plan[]> {
+  const custom = await sql.unsafe(`explain (format json) ${text}`, [...parameters])
+  const generic = await sql.unsafe(`explain (generic_plan, format json) ${text}`)
+  return [custom, generic].map((rows) => {
+    const document: unknown = rows[0]?.['QUERY PLAN']
+    const nodes: Record<string, unknown>[] = []
+    collect(document, nodes)
+    const names = (kind: RegExp, field: string): string[] =>
+      nodes.flatMap((node) => (kind.test(String(node['Node Type'])) ? [wholeTable(String(node[field]))] : []))
+    return {
+      scanned: [...new Set(names(/^Seq Scan$/, 'Relation Name'))],
+      indexes: [...new Set(names(/Index (Only )?Scan$/, 'Index Name'))],
+      text: JSON.stringify(document, null, 1),
+    }
+  })
+}
+
+function collect(value: unknown, nodes: Record<string, unknown>[]): void {
+  if (Array.isArray(value)) for (const item of value) collect(item, nodes)
+  else if (typeof value === 'object' && value !== null) {
+    const node: Record<string, unknown> = { ...value }
+    if ('Node Type' in node) nodes.push(node)
+    for (const child of Object.values(node)) collect(child, nodes)
+  }
+}
+
+/** The history is one table, in parts. */
+function wholeTable(name: string): string {
+  return name.replace(/^events_\d\d/, 'events')
+}
+
+async function explainCockroach(sql: postgres.Sql, { text, parameters }: Statement): Promise<Plan> {
+  const rows = await sql.unsafe(`explain ${text}`, [...parameters])
+  const lines = rows.map((row) => String(row['info']))
+  const scanned: string[] = []
+  const indexes: string[] = []
+  let table = ''
+  for (const line of lines) {
+    const found = /table: (\w+)@(\w+)/.exec(line)
+    if (found !== null) {
+      table = found[1] ?? ''
+      indexes.push(found[2] ?? '')
+    }
+    if (/spans: FULL SCAN/.test(line)) scanned.push(table)
+  }
+  return { scanned: [...new Set(scanned)], indexes: [...new Set(indexes)], text: lines.join('\n') }
+}

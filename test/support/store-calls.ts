@@ -1,0 +1,543 @@
+// Every call of the store as a scenario: what is there before, and the call. Each is in a place of its own, so that
+// it can be run over and over, with a fault and without, and give the same outcome and leave the same rows.
+
+import type postgres from 'postgres'
+import type { NewEvent } from '../../src/core/event.js'
+import type { ExecutionKey } from '../../src/core/execution.js'
+import type { NewSchedule, ScheduleChange, SeenSchedule, Store } from '../../src/store/store.js'
+import {
+  claimIn,
+  commitOf,
+  IDLE,
+  type Place,
+  releaseOf,
+  reportTo,
+  signalTo,
+  startClaimed,
+  startRow,
+  stepCompleted,
+  WORKFLOW,
+} from './store-rows.js'
+
+export interface World {
+  readonly store: Store
+  readonly place: Place
+  readonly node: string
+  readonly schema: string
+  /** The database itself. */
+  readonly sql: postgres.Sql
+}
+
+export interface StoreCall {
+  readonly name: string
+  /** The call of the store that it is about. */
+  readonly of: keyof Store
+  /** Makes what is there before; on a store without faults. */
+  readonly prepare?: (world: World) => Promise<unknown>
+  readonly run: (world: World) => Promise<unknown>
+}
+
+const TERMINATED: NewEvent = { type: 'terminated', payload: '"enough"' }
+const CLOSE = {
+  events: [{ type: 'completed' as const, payload: '1' }],
+  transition: { kind: 'close' as const, status: 'completed' as const },
+}
+const LEASE = {
+  region: 'local',
+  address: null,
+  release: '1',
+  capacity: 1,
+  workflows: [WORKFLOW],
+  report: IDLE,
+}
+
+const one = ({ place }: World): ExecutionKey => place.key('one')
+const two = ({ place }: World): ExecutionKey => place.key('two')
+const three = ({ place }: World): ExecutionKey => place.key('three')
+
+const claimed = (world: World): Promise<void> =>
+  startClaimed(world.store, world.node, [one(world), two(world), three(world)])
+
+async function released(world: World): Promise<void> {
+  await claimed(world)
+  await world.store.commit([one(world), two(world), three(world)].map((key) => releaseOf(key, world.node)))
+}
+
+async function withMessages(world: World): Promise<void> {
+  await claimed(world)
+  await world.store.sendMessages([signalTo(one(world), 'm1'), signalTo(one(world), 'm2')], 10)
+}
+
+async function asleep(world: World): Promise<void> {
+  await claimed(world)
+  await world.store.commit([
+    {
+      ...releaseOf(one(world), world.node),
+      events: [{ type: 'sleep_started', seq: 1, dueAt: new Date('2020-01-01') }],
+    },
+  ])
+}
+
+async function closed(world: World): Promise<void> {
+  await claimed(world)
+  await world.store.commit([commitOf(one(world), world.node, CLOSE)])
+}
+
+async function family(world: World): Promise<void> {
+  const parent = { key: two(world), seq: 1, run: 1 }
+  await claimed(world)
+  await world.store.insertExecutions([
+    startRow(world.place.key('child'), { parent: { key: one(world), seq: 1, run: 1 } }),
+    startRow(world.place.key('grown'), { parent }),
+  ])
+  await world.store.commit([
+    commitOf(one(world), world.node, {
+      events: [{ type: 'child_started', seq: 1, detail: '{"closePolicy":"terminate"}' }],
+    }),
+  ])
+}
+
+async function stranded(world: World): Promise<void> {
+  await claimed(world)
+  await world.sql`
+    update executions set claimed_by = null where execution_id = ${one(world).executionId}::text`
+}
+
+const joined = (world: World): Promise<void> =>
+  world.store.insertLease({ ...LEASE, nodeId: world.node, leaseMs: 3_600_000 })
+
+export const STORE_CALLS: readonly StoreCall[] = [
+  {
+    name: 'insertExecutions: generated ids, claimed, for later and for nobody',
+    of: 'insertExecutions',
+    run: (world) =>
+      world.store.insertExecutions([
+        startRow(one(world), { claimedBy: world.node }),
+        startRow(two(world), { startAt: new Date('2999-01-01'), attributes: { a: 1 } }),
+        startRow(three(world)),
+      ]),
+  },
+  {
+    name: 'insertExecutions: ids of the caller, one of them taken',
+    of: 'insertExecutions',
+    prepare: ({ store, place }) => store.insertExecutions([startRow(place.key('two'), { startId: 'other' })]),
+    run: (world) =>
+      world.store.insertExecutions([
+        startRow(one(world), { claimedBy: world.node, startId: 'mine' }),
+        startRow(two(world), { claimedBy: world.node, startId: 'mine' }),
+      ]),
+  },
+  {
+    name: 'commit: plain appends, one of them lost',
+    of: 'commit',
+    prepare: claimed,
+    run: (world) =>
+      world.store.commit([
+        commitOf(one(world), world.node),
+        commitOf(two(world), world.node, { claimEpoch: 9 }),
+        commitOf(three(world), world.node, { events: [{ type: 'sleep_started', seq: 1, delayMs: 1e9 }] }),
+      ]),
+  },
+  {
+    name: 'commit: a release, a close that tells, an answer',
+    of: 'commit',
+    prepare: async (world) => {
+      await withMessages(world)
+      await world.store.sendMessages([signalTo(three(world), 'u', { kind: 'update' })], 10)
+    },
+    run: (world) =>
+      world.store.commit([
+        { ...releaseOf(one(world), world.node, { readyInMs: 0 }), consumed: [{ messageId: 'm1' }] },
+        commitOf(two(world), world.node, { ...CLOSE, messages: [reportTo(three(world), 'done')] }),
+        commitOf(three(world), world.node, {
+          consumed: [{ messageId: 'u', answer: { ok: true, payload: '1' } }],
+        }),
+      ]),
+  },
+  {
+    name: 'commit: continue as new, attributes, a version that is taken',
+    of: 'commit',
+    prepare: claimed,
+    run: (world) =>
+      world.store.commit([
+        commitOf(one(world), world.node, {
+          events: [{ type: 'continued' }, { type: 'started', payload: '2' }],
+          transition: { kind: 'continue', workflowVersion: '2' },
+        }),
+        commitOf(two(world), world.node, { attributes: { a: 1 } }),
+        commitOf(three(world), world.node, { expectedVersion: 0 }),
+      ]),
+  },
+  {
+    name: 'sendMessages: to one that waits, one that is closed, one that is not there',
+    of: 'sendMessages',
+    prepare: async (world) => {
+      await released(world)
+      await world.store.terminate(two(world), TERMINATED)
+    },
+    run: (world) =>
+      world.store.sendMessages(
+        [signalTo(one(world), 'm1'), signalTo(two(world), 'm1'), signalTo(world.place.key('none'), 'm1')],
+        10,
+      ),
+  },
+  {
+    name: 'claim',
+    of: 'claim',
+    prepare: ({ store, place }) => store.insertExecutions(place.keys(3).map((key) => startRow(key))),
+    run: ({ store, place, node }) => claimIn(store, place, { nodeId: node, limit: 2 }),
+  },
+  {
+    name: 'takeRung',
+    of: 'takeRung',
+    prepare: withMessages,
+    run: ({ store, node }) => store.takeRung(node, 10),
+  },
+  { name: 'findHeld', of: 'findHeld', prepare: claimed, run: ({ store, node }) => store.findHeld(node, 2) },
+  {
+    name: 'ringStranded',
+    of: 'ringStranded',
+    prepare: stranded,
+    run: (world) => world.store.ringStranded([one(world), two(world)]),
+  },
+  {
+    name: 'sweepStranded',
+    of: 'sweepStranded',
+    prepare: stranded,
+    run: ({ store, place }) => store.sweepStranded(place.partitions(), 10),
+  },
+  {
+    name: 'restart: of a closed one',
+    of: 'restart',
+    prepare: closed,
+    run: (world) => world.store.restart({ ...startRow(one(world)), expectedRun: 1 }),
+  },
+  {
+    name: 'restart: in place of an open one, with a start id',
+    of: 'restart',
+    prepare: family,
+    run: (world) =>
+      world.store.restart({ ...startRow(one(world), { startId: 's' }), expectedRun: 1, close: TERMINATED }),
+  },
+  {
+    name: 'terminate: a parent',
+    of: 'terminate',
+    prepare: family,
+    run: (world) => world.store.terminate(one(world), TERMINATED),
+  },
+  {
+    name: 'terminate: of a closed one',
+    of: 'terminate',
+    prepare: closed,
+    run: (world) => world.store.terminate(one(world), TERMINATED),
+  },
+  {
+    name: 'resume',
+    of: 'resume',
+    prepare: async (world) => {
+      await claimed(world)
+      await world.store.commit([releaseOf(one(world), world.node, { status: 'paused' })])
+    },
+    run: (world) => world.store.resume(one(world), { type: 'resumed' }),
+  },
+  {
+    name: 'remove',
+    of: 'remove',
+    prepare: closed,
+    run: (world) => world.store.remove(one(world)),
+  },
+  {
+    name: 'remove: what is not there',
+    of: 'remove',
+    run: (world) => world.store.remove(one(world)),
+  },
+  {
+    name: 'transact',
+    of: 'transact',
+    prepare: claimed,
+    run: (world) =>
+      world.store.transact({
+        key: one(world),
+        nodeId: world.node,
+        claimEpoch: 1,
+        work: async (sql) => {
+          await sql`
+            insert into ${sql(`${world.schema}.payments`)} (id) values (${one(world).executionId}::text)`
+          return 'paid'
+        },
+        event: (result) => stepCompleted(1, JSON.stringify(result)),
+        lock: () => Promise.resolve(1),
+        unlock: () => undefined,
+      }),
+  },
+  {
+    name: 'readExecutions',
+    of: 'readExecutions',
+    prepare: claimed,
+    run: (world) => world.store.readExecutions([two(world), world.place.key('none'), one(world)]),
+  },
+  {
+    name: 'readHistories',
+    of: 'readHistories',
+    prepare: closed,
+    run: (world) => world.store.readHistories([{ key: one(world), from: 1 }], 10),
+  },
+  {
+    name: 'readInboxes',
+    of: 'readInboxes',
+    prepare: withMessages,
+    run: (world) => world.store.readInboxes([{ key: one(world), after: 0 }], 10),
+  },
+  {
+    name: 'readAnswers',
+    of: 'readAnswers',
+    prepare: withMessages,
+    run: (world) => world.store.readAnswers([{ key: one(world), messageId: 'm1' }]),
+  },
+  {
+    name: 'list',
+    of: 'list',
+    prepare: family,
+    run: (world) => world.store.list({ parentId: one(world).executionId, limit: 10 }),
+  },
+  {
+    name: 'fireTimers',
+    of: 'fireTimers',
+    prepare: asleep,
+    run: ({ store, place }) => store.fireTimers(place.partitions(), 10),
+  },
+  {
+    name: 'nextTimer',
+    of: 'nextTimer',
+    prepare: asleep,
+    run: ({ store, place }) => store.nextTimer(place.partitions()),
+  },
+  { name: 'insertLease', of: 'insertLease', run: joined },
+  {
+    name: 'renewLease',
+    of: 'renewLease',
+    prepare: joined,
+    run: ({ store, node }) => store.renewLease(node, 7_200_000, { ...IDLE, running: 2 }),
+  },
+  {
+    name: 'readCluster',
+    of: 'readCluster',
+    prepare: joined,
+    run: async ({ store, place }) => {
+      const { leases } = await store.readCluster()
+      return leases.filter(({ nodeId }) => nodeId.startsWith(place.region))
+    },
+  },
+  {
+    name: 'readClusterStats',
+    of: 'readClusterStats',
+    prepare: async (world) => {
+      await joined(world)
+      await claimed(world)
+    },
+    run: async ({ store, place }) => {
+      const { held } = await store.readClusterStats()
+      return held.filter(({ nodeId }) => nodeId.startsWith(place.region))
+    },
+  },
+  {
+    name: 'removeLease',
+    of: 'removeLease',
+    prepare: async (world) => {
+      await joined(world)
+      await claimed(world)
+      await world.store.takePartitions(world.node, [3, 4])
+    },
+    run: ({ store, node }) => store.removeLease(node),
+  },
+  {
+    name: 'reapLeases: of a node that held something, and of one that held nothing',
+    of: 'reapLeases',
+    prepare: async (world) => {
+      await world.store.insertLease({ ...LEASE, nodeId: world.node, leaseMs: 0 })
+      await world.store.insertLease({ ...LEASE, nodeId: world.place.node('idle'), leaseMs: 0 })
+      await claimed(world)
+    },
+    run: async ({ store }) => (await store.reapLeases({ graceMs: 0, crashesMax: 3 })).toSorted(),
+  },
+  {
+    name: 'readPartitions',
+    of: 'readPartitions',
+    run: async ({ store }) => (await store.readPartitions()).length,
+  },
+  {
+    name: 'takePartitions',
+    of: 'takePartitions',
+    prepare: joined,
+    run: async ({ store, node }) => (await store.takePartitions(node, [1, 2])).toSorted((a, b) => a - b),
+  },
+  {
+    name: 'givePartitions',
+    of: 'givePartitions',
+    prepare: async (world) => {
+      await joined(world)
+      await world.store.takePartitions(world.node, [1, 2])
+    },
+    run: ({ store, node }) => store.givePartitions(node, [1]),
+  },
+  {
+    name: 'registerDefinitions',
+    of: 'registerDefinitions',
+    run: ({ store, place }) => store.registerDefinitions([{ workflow: place.region, version: '1' }]),
+  },
+  {
+    name: 'readDefinitions',
+    of: 'readDefinitions',
+    prepare: ({ store, place }) => store.registerDefinitions([{ workflow: place.region, version: '1' }]),
+    run: async ({ store, place }) =>
+      (await store.readDefinitions()).filter(({ workflow }) => workflow === place.region),
+  },
+  {
+    name: 'sweepConsumed',
+    of: 'sweepConsumed',
+    prepare: async (world) => {
+      await withMessages(world)
+      await world.store.commit([commitOf(one(world), world.node, { consumed: [{ messageId: 'm1' }] })])
+    },
+    run: ({ store }) => store.sweepConsumed(0, 10),
+  },
+  {
+    name: 'freePartitions',
+    of: 'freePartitions',
+    prepare: async (world) => {
+      await joined(world)
+      await world.store.takePartitions(world.node, [5, 6])
+    },
+    run: ({ store, node }) => store.freePartitions(node),
+  },
+  {
+    name: 'insertSchedule',
+    of: 'insertSchedule',
+    run: ({ store, place }) => store.insertSchedule(place.region, () => newSchedule(place)),
+  },
+  {
+    name: 'insertSchedule: an id that is taken',
+    of: 'insertSchedule',
+    prepare: scheduled,
+    run: ({ store, place }) => store.insertSchedule(place.region, () => newSchedule(place)),
+  },
+  {
+    name: 'readSchedule',
+    of: 'readSchedule',
+    prepare: scheduled,
+    run: ({ store, place }) => store.readSchedule(place.region),
+  },
+  {
+    name: 'listSchedules',
+    of: 'listSchedules',
+    prepare: scheduled,
+    run: ({ store, place }) => store.listSchedules({ workflow: place.region, limit: 10 }),
+  },
+  {
+    name: 'changeSchedule: another definition',
+    of: 'changeSchedule',
+    prepare: scheduled,
+    run: ({ store, place }) =>
+      store.changeSchedule(place.region, ({ row }) => {
+        if (row.revision !== 1) throw new Error('somebody else changed it')
+        return { row: { ...row, paused: true, note: 'why', revision: row.revision + 1 }, starts: [] }
+      }),
+  },
+  {
+    name: 'changeSchedule: a start by hand',
+    of: 'changeSchedule',
+    prepare: scheduled,
+    run: (world) => world.store.changeSchedule(world.place.region, (seen) => fired(world, seen)),
+  },
+  {
+    name: 'changeSchedule: of one that is not there',
+    of: 'changeSchedule',
+    run: (world) => world.store.changeSchedule(world.place.region, (seen) => fired(world, seen)),
+  },
+  {
+    name: 'removeSchedule',
+    of: 'removeSchedule',
+    prepare: scheduled,
+    run: ({ store, place }) => store.removeSchedule(place.region),
+  },
+  {
+    name: 'removeSchedule: of one that is not there',
+    of: 'removeSchedule',
+    run: ({ store, place }) => store.removeSchedule(place.region),
+  },
+  {
+    name: 'nextSchedule',
+    of: 'nextSchedule',
+    prepare: scheduled,
+    run: ({ store }) => store.nextSchedule(),
+  },
+  {
+    name: 'fireSchedules',
+    of: 'fireSchedules',
+    prepare: async (world) => {
+      await scheduled(world)
+      await world.store.insertExecutions([startRow(atHome(world))])
+    },
+    run: (world) =>
+      world.store.fireSchedules(10, (seen) => ({
+        ...fired(world, seen),
+        other: { kind: 'cancel', executionId: atHome(world).executionId },
+      })),
+  },
+]
+
+/** An execution that is where its id's hash says: always the same partition. */
+function atHome({ store, place }: World): ExecutionKey {
+  for (let n = 0; n < 10_000; n++) {
+    const key = store.keyOf(`${place.region}/at home ${String(n).padStart(4, '0')}`)
+    if (key.partition === 7) return { ...key }
+  }
+  throw new Error('no id in partition 7')
+}
+
+function scheduled({ store, place }: World): Promise<unknown> {
+  return store.insertSchedule(place.region, () => newSchedule(place))
+}
+
+/** Due long ago. */
+function newSchedule(place: Place): NewSchedule {
+  const due = new Date('2020-01-01')
+  return {
+    scheduleId: place.region,
+    region: 'local',
+    spec: { every: 86_400_000, offset: 0 },
+    jitterMs: 0,
+    workflow: place.region,
+    workflowVersion: '1',
+    input: '1',
+    unchecked: false,
+    attributes: { a: 1 },
+    overlap: 'allow',
+    catchUpMs: 1_000,
+    paused: false,
+    note: null,
+    revision: 1,
+    nextAt: due,
+    dueAt: due,
+    lastAt: null,
+    bufferedAt: null,
+    lastExecutionId: null,
+    fired: 0,
+    skipped: 0,
+    missed: 0,
+  }
+}
+
+function fired({ place }: World, { row }: SeenSchedule): ScheduleChange {
+  const key = place.key(`firing ${row.fired}`)
+  return {
+    row: {
+      ...row,
+      lastExecutionId: key.executionId,
+      fired: row.fired + 1,
+      nextAt: new Date('2999-01-01'),
+      dueAt: new Date('2999-01-01'),
+    },
+    starts: [startRow(key, { startId: key.executionId })],
+  }
+}
