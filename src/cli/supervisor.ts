@@ -16,6 +16,8 @@ export interface SupervisorOptions {
   readonly say: (text: string) => void
   /** Aborted: all are told to end. */
   readonly aborted: AbortSignal
+  /** Whoever has not ended this long after it was told to is killed; default 30 s. */
+  readonly graceMs?: number
 }
 
 const DELAY_MIN_MS = 250
@@ -24,7 +26,7 @@ const DELAY_MAX_MS = 30_000
 const LIVED_MS = 30_000
 /** Starts in a row that came to nothing. */
 const FAILED_STARTS_MAX = 5
-/** HTTP, drain and leave have bounds of their own, 20 s together; whoever takes longer is stuck. */
+/** HTTP, drain and leave have bounds of their own, 20 s together. */
 const GRACE_MS = 30_000
 
 /** Runs until it is told to end, or until a process cannot be started; the exit code. */
@@ -76,13 +78,14 @@ interface Life {
 
 const Ready = z.object({ ready: z.string() })
 
-function live(slot: number, child: ChildProcess, { aborted, say }: SupervisorOptions): Promise<Life> {
+function live(slot: number, child: ChildProcess, options: SupervisorOptions): Promise<Life> {
+  const { aborted, say, graceMs = GRACE_MS } = options
   const begunMs = systemClock.monotonicMs()
   let wasReady = false
   let cancelKill = (): void => undefined
   const end = (): void => {
     child.kill('SIGTERM')
-    cancelKill = systemClock.after(GRACE_MS, () => child.kill('SIGKILL'))
+    cancelKill = systemClock.after(graceMs, () => child.kill('SIGKILL'))
   }
   child.on('message', (message: unknown) => {
     const told = Ready.safeParse(message)

@@ -1,5 +1,6 @@
 // `serve --processes`: a node per process, kept going, and never left behind.
 
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { fileURLToPath } from 'node:url'
@@ -136,6 +137,41 @@ test('ends with the code of a process that cannot be started, and leaves none be
   expect(stderr).toContain(`HTTP cannot listen on 127.0.0.1:${taken}`)
   expect(stderr).toContain('process 2 cannot be started; all are stopped')
   expect(await leases()).toBe(0)
+})
+
+describe('supervising', () => {
+  /** Processes of a program in one line, and what is said of them. */
+  function supervising(code: string, aborted = new AbortController().signal) {
+    const said: string[] = []
+    const starts: ChildProcess[] = []
+    const start = (): ChildProcess => {
+      const child = spawn(process.execPath, ['--eval', code], {
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      })
+      starts.push(child)
+      return child
+    }
+    const say = (text: string): void => void said.push(text)
+    return { said, starts, ended: supervise({ processes: 1, start, say, aborted, graceMs: 300 }) }
+  }
+
+  test('a process that fails at each start is tried five times, ever later, and its code is the end', async () => {
+    const { said, starts, ended } = supervising('process.exit(7)')
+    expect(await ended).toBe(7)
+    expect(starts).toHaveLength(5)
+    const waits = said.flatMap((text) => /again in (\d+) ms/.exec(text)?.[1] ?? [])
+    expect(waits.map(Number)).toEqual([250, 500, 1_000, 2_000])
+  })
+
+  test('a process that does not heed SIGTERM is killed after the grace', async () => {
+    const stop = new AbortController()
+    const stubborn = `process.on('SIGTERM', () => {}); process.send({ ready: 'here' }); setInterval(() => {}, 1000)`
+    const { said, starts, ended } = supervising(stubborn, stop.signal)
+    await eventually(() => said.length > 0, { what: 'a process that is ready' })
+    stop.abort()
+    expect(await ended).toBe(1)
+    expect(starts.map(({ signalCode }) => signalCode)).toEqual(['SIGKILL'])
+  })
 })
 
 test.each([
