@@ -4,7 +4,8 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { supervise } from '../../src/cli/supervisor.js'
 import { PROGRAM } from '../support/build.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { startNodeProcess, type NodeProcess } from '../support/node-process.js'
@@ -107,7 +108,8 @@ test('runs a node in each of its processes, and all drain when it is told to end
 test('starts a process again that was killed', async () => {
   const { supervisor, children } = await started(2)
   const [victim] = children
-  process.kill(victim?.pid ?? 0, 'SIGKILL')
+  if (victim === undefined) throw new Error('no process to kill')
+  process.kill(victim.pid, 'SIGKILL')
   const [, , again] = await eventually(() => childrenOf(supervisor).length === 3 && childrenOf(supervisor), {
     deadlineMs: 60_000,
     what: 'another process',
