@@ -21,16 +21,16 @@ export interface LeaseHolderOptions {
   readonly workflows: readonly string[]
   readonly leaseMs: number
   readonly heartbeatMs: number
-  /** Deaths of its node, without progress in between, that make an execution a dead letter. */
-  readonly crashesMax: number
   /** What the node says of itself, asked once per heartbeat. */
   readonly report: () => NodeReport
   /** The lease ran out or was taken away: whatever is held under the old id is lost; a new id was joined. */
   readonly onLost: () => void
   /** The lease was renewed: what was held back for want of trust may begin. */
   readonly onTrusted?: () => void
-  /** Partitions changed, or executions of a dead node were rung. */
+  /** Partitions changed. */
   readonly onWork: () => void
+  /** Nodes died: what they held is to be taken over; `share` is about this node's part of it. */
+  readonly onDeath: (death: { readonly nodeIds: readonly string[]; readonly share: number }) => void
 }
 
 /** Share of the lease that is not trusted: covers a stalled event loop between the check and the act. */
@@ -161,28 +161,33 @@ export class LeaseHolder {
 
   /** Looks at the others: buries the dead, keeps the balance, and says when the next look is due. */
   private async look(): Promise<void> {
-    const { store, clock, log, onWork } = this.options
+    const { store, clock } = this.options
     const begunMs = clock.monotonicMs()
     const cluster = await store.readCluster()
+    const known = this.leases
     this.leases = cluster.leases
     const nextMs = this.msUntilExpired(cluster)
     const isOrphansDue = begunMs >= this.orphansDueMs
-    let dead: string[] = []
+    const dead = buriedByOthers(known, cluster)
     if ((nextMs <= 0 || isOrphansDue) && this.mayReap()) {
-      dead = await store.reapLeases({ graceMs: GRACE_MS, crashesMax: this.options.crashesMax })
+      dead.push(...(await store.buryLeases(GRACE_MS)))
       // Not all nodes at once, again and again.
       this.orphansDueMs = begunMs + ORPHANS_MS * (1 + randomFraction())
     }
-    if (dead.length > 0) {
-      log.warn({ dead }, 'nodes died; their executions were handed on')
-      const gone = new Set(dead)
-      this.leases = this.leases.filter((lease) => !gone.has(lease.nodeId))
-    }
+    if (dead.length > 0) this.noteDeath(dead, [...known, ...cluster.leases])
     const isShort = await this.balance(dead.length > 0 ? null : cluster.partitionsEpoch)
-    if (dead.length > 0) onWork()
     // What is overdue and could not be buried now is looked at with the next heartbeat.
     const waitMs = nextMs > 0 ? Math.min(nextMs, LOOK_MS) : this.options.heartbeatMs
     this.lookDueMs = begunMs + (isShort ? Math.min(waitMs, LOOK_SHORT_MS) : waitMs)
+  }
+
+  private noteDeath(dead: readonly string[], seen: readonly LeaseRow[]): void {
+    const gone = new Set(dead)
+    this.leases = this.leases.filter((lease) => !gone.has(lease.nodeId))
+    const running = new Map(seen.map(({ nodeId, report }) => [nodeId, report.running]))
+    const held = dead.reduce((sum, nodeId) => sum + (running.get(nodeId) ?? 0), 0)
+    this.options.log.warn({ dead }, 'nodes died; what they held is taken over')
+    this.options.onDeath({ nodeIds: dead, share: Math.ceil(held / Math.max(1, this.leases.length)) })
   }
 
   /** Until the next of the others may be buried if it is not renewed; by the database's clock alone. */
@@ -270,4 +275,18 @@ export class LeaseHolder {
     if (taken.length > 0) this.options.onWork()
     return moves.short > 0 || taken.length < moves.take.length
   }
+}
+
+/**
+ * Whose lease had run out when it was last seen and is gone now: another one was faster, and all take over. Who left in
+ * good order had one that was good.
+ */
+function buriedByOthers(known: readonly LeaseRow[], { leases, at }: Cluster): string[] {
+  const present = new Set(leases.map((lease) => lease.nodeId))
+  return known
+    .filter(
+      ({ nodeId, expiresAt, report }) =>
+        !present.has(nodeId) && !report.isDraining && at !== null && expiresAt < at,
+    )
+    .map(({ nodeId }) => nodeId)
 }

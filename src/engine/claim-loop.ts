@@ -117,12 +117,19 @@ export class ClaimLoop {
     partitions: readonly Home[],
     lateMs: number,
   ): Promise<{ readonly claimed: number; readonly isFull: boolean }> {
-    const { store, registry, live, givingBack } = this.options
+    const { store, registry } = this.options
     const limit = Math.min(this.options.free(), CLAIM_BATCH_MAX)
     if (limit <= 0 || partitions.length === 0) return { claimed: 0, isFull: false }
     const nodeId = this.options.nodeId()
     const workflows = registry.names
     const claimed = await store.claim({ nodeId, partitions, since: null, lateMs, workflows, limit })
+    await this.adoptAll(claimed, nodeId)
+    return { claimed: claimed.length, isFull: claimed.length === limit }
+  }
+
+  /** Puts to work what this node has claimed under this id, however it came by it. */
+  async adoptAll(claimed: readonly Claimed[], nodeId: string): Promise<void> {
+    const { live, givingBack } = this.options
     try {
       for (const group of loadable(claimed)) await this.adopt(group, nodeId)
     } catch (error) {
@@ -133,7 +140,6 @@ export class ClaimLoop {
       }
       throw error
     }
-    return { claimed: claimed.length, isFull: claimed.length === limit }
   }
 
   private isHelpDue(): boolean {

@@ -7,7 +7,7 @@ import type { Message } from '../core/message.js'
 import type { Store } from '../store/store.js'
 
 const PAGE_EVENTS = 1_000
-const EXECUTIONS_PER_QUERY = 200
+const EXECUTIONS_PER_QUERY = 500
 const PAGE_MESSAGES = 1_000
 
 /**

@@ -23,6 +23,7 @@ import { tellOrphans } from './children.js'
 import { ClaimLoop } from './claim-loop.js'
 import { GivingBack, UNAVAILABLE_RETRY_MS } from './giving-back.js'
 import { readHistories } from './history-reader.js'
+import { Inheritance } from './inheritance.js'
 import { Lane } from '../core/lane.js'
 import { CommitLanes } from './commit-lanes.js'
 import { LiveRuns } from './live-runs.js'
@@ -89,6 +90,7 @@ export class Node implements RunHost, Host {
   private readonly timers: TimerLoop
   private readonly schedules: ScheduleLoop
   private readonly claims: ClaimLoop
+  private readonly inheritance: Inheritance
   private readonly upkeep: Loop
   private readonly longSteps: LongSteps
   private readonly givingBack: GivingBack
@@ -139,9 +141,9 @@ export class Node implements RunHost, Host {
       ...options,
       workflows: registry.names,
       report: () => this.report(),
-      crashesMax: limits.crashesMax,
       onLost: () => this.dropAll(),
       onWork: () => this.claims.poke(),
+      onDeath: (death) => this.inheritance.add(death),
       onTrusted: () => this.beginHeld(),
     })
     this.givingBack = new GivingBack({
@@ -178,8 +180,19 @@ export class Node implements RunHost, Host {
       givingBack: this.givingBack,
       nodeId: () => this.nodeId,
       isReady: () => this.isReady,
-      free: () => options.capacity - this.live.size - this.reserved,
+      free: () => this.free,
       noteTime: (at) => this.noteTime(at),
+    })
+    this.inheritance = new Inheritance({
+      store,
+      clock,
+      log,
+      workflows: registry.names,
+      crashesMax: limits.crashesMax,
+      nodeId: () => this.nodeId,
+      isReady: () => this.isReady,
+      free: () => this.free,
+      adopt: (claimed, nodeId) => this.claims.adoptAll(claimed, nodeId),
     })
     this.longSteps = new LongSteps({ store, clock, log, runs: () => this.live.values() })
     this.upkeep = new Loop({
@@ -199,6 +212,11 @@ export class Node implements RunHost, Host {
     return this.live.size
   }
 
+  /** How many more executions may be at work. */
+  private get free(): number {
+    return this.options.capacity - this.live.size - this.reserved - this.inheritance.pending
+  }
+
   async start(address: string | null = this.options.address): Promise<void> {
     await this.store.registerDefinitions(
       this.registry.all.map(({ name, version }) => ({ workflow: name, version })),
@@ -211,6 +229,7 @@ export class Node implements RunHost, Host {
       this.claims.hinted(partitions)
     })
     this.claims.start()
+    this.inheritance.start()
     this.timers.start()
     this.schedules.start()
     this.upkeep.start()
@@ -225,6 +244,7 @@ export class Node implements RunHost, Host {
     const untilMs = clock.monotonicMs() + this.options.drainMs
     const loops = Promise.all([
       this.claims.stop(),
+      this.inheritance.stop(),
       this.timers.stop(),
       this.schedules.stop(),
       this.upkeep.stop(),

@@ -82,7 +82,7 @@ export async function readByToken(
   return rows.map((row) => decodeClaimed(row, home))
 }
 
-function claimedColumns({ sql }: Database) {
+export function claimedColumns({ sql }: Database) {
   return sql`e.region, e.partition, e.execution_id, e.workflow, e.workflow_version, e.run, e.run_version, e.version,
     e.claim_epoch, e.inbox, e.attempts, e.parent_id, e.parent_seq, e.parent_run, now() as at`
 }

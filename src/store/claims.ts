@@ -6,8 +6,9 @@ import { claimReady, clearRung, findRung, readByToken, readHeld } from './claim.
 import { sortFailure } from './failures.js'
 import { type RetryPolicy, withRetry } from './retry.js'
 import type { Home } from './rows.js'
-import type { Claimed, ClaimRequest, Rung } from './store.js'
+import type { Claimed, ClaimRequest, Rung, TakenOver, TakeOverRequest } from './store.js'
 import type { Database } from './tables.js'
+import { takeOver } from './take-over.js'
 
 /** A claim whose answer was lost. It may even take effect later: its statement may still be under way. */
 interface LostClaim {
@@ -23,14 +24,22 @@ export class Claims {
   readonly #policy: RetryPolicy
   readonly #home: Home
   readonly #doubtMs: number
+  readonly #onRung: (partitions: ReadonlySet<number>) => void
   #lost: LostClaim[] = []
 
   /** `doubtMs`: how long a statement may go on without us, that is its time-out and a margin. */
-  constructor(options: { database: Database; policy: RetryPolicy; home: Home; doubtMs: number }) {
+  constructor(options: {
+    database: Database
+    policy: RetryPolicy
+    home: Home
+    doubtMs: number
+    onRung: (partitions: ReadonlySet<number>) => void
+  }) {
     this.#database = options.database
     this.#policy = options.policy
     this.#home = options.home
     this.#doubtMs = options.doubtMs
+    this.#onRung = options.onRung
   }
 
   claim(request: ClaimRequest): Promise<Claimed[]> {
@@ -45,6 +54,26 @@ export class Claims {
       } catch (error) {
         this.#forget(recovered)
         if (sortFailure(error) === 'unknown') this.suspect(request.nodeId, token)
+        throw error
+      }
+    })
+  }
+
+  /** The same of what the dead held; what the heir does not take rings. */
+  async takeOver({ dead, heir, crashesMax, limit }: TakeOverRequest): Promise<TakenOver> {
+    if (dead.length === 0) return { claimed: [], ended: 0 }
+    return withRetry(this.#policy, 'takeOver', async ({ doubtful }) => {
+      const recovered = heir === null ? [] : await this.#recover(heir.nodeId)
+      const token = newToken()
+      try {
+        const estate = { nodeIds: dead, crashesMax, limit, heir: heir === null ? null : { ...heir, token } }
+        const { claimed, rung, ended } = await takeOver(this.#database, estate, this.#home)
+        this.#onRung(rung)
+        // What a lost answer ended is not known: something, to be looked after.
+        return { claimed: [...recovered, ...claimed], ended: doubtful ? Math.max(ended, 1) : ended }
+      } catch (error) {
+        this.#forget(recovered)
+        if (heir !== null && sortFailure(error) === 'unknown') this.suspect(heir.nodeId, token)
         throw error
       }
     })

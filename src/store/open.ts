@@ -22,7 +22,7 @@ import { listExecutions } from './lists.js'
 import { givePartitions, readPartitions, takePartitions } from './partitions.js'
 import { createPool } from './pool.js'
 import { Sessions } from './sessions.js'
-import { freeAll, reapLeases, removeLease } from './reap.js'
+import { buryLeases, freeAll, removeLease } from './reap.js'
 import { Outage, type RetryPolicy, withRetry } from './retry.js'
 import type { Home } from './rows.js'
 import { listSchedules, readNextSchedule, readSchedule } from './schedules.js'
@@ -138,7 +138,6 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
   const { transitions, transactions } = pools
   const context = { transitions, transactions, database, policy, home }
   const firing = { ...context, keyOf: (executionId: string) => home.keyOf(executionId) }
-  const claims = new Claims({ database, policy, home, doubtMs: 2 * timeoutOf(options) })
   const retried = <T>(call: string, work: () => Promise<T>): Promise<T> => withRetry(policy, call, work)
   const reading: RetryPolicy = { ...policy, isRead: true }
   const read = <T>(call: string, work: () => Promise<T>): Promise<T> => withRetry(reading, call, work)
@@ -162,10 +161,13 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
               onNotify,
             }),
   })
+  const onRung = (partitions: ReadonlySet<number>): void => hints.ring(partitions)
+  const claims = new Claims({ database, policy, home, onRung, doubtMs: 2 * timeoutOf(options) })
   const reaping = {
     database: pulse,
     policy,
-    onRung: (partitions: ReadonlySet<number>) => hints.ring(partitions),
+    home,
+    onRung,
     onFree: () => hints.tellFree(),
   }
   let closing: Promise<void> | undefined
@@ -205,6 +207,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
 
     claim: (request) => claims.claim(request),
     takeRung: (nodeId, limit, isWanted = () => true) => claims.takeRung(nodeId, limit, isWanted),
+    takeOver: (request) => claims.takeOver(request),
     findHeld: (nodeId, limit) => read('findHeld', () => findHeld(database, nodeId, limit)),
     ringStranded: (keys) => counted('ringStranded', () => ringStranded(database, keys)),
     sweepStranded: (partitions, limit) =>
@@ -262,7 +265,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     readCluster: () => read('readCluster', () => readCluster(pulse)),
     readClusterStats: () => read('readClusterStats', () => readClusterStats(database)),
     removeLease: (nodeId) => removeLease(reaping, nodeId),
-    reapLeases: (options) => reapLeases(reaping, options),
+    buryLeases: (graceMs) => buryLeases(reaping, graceMs),
     async readPartitions() {
       const rows = await read('readPartitions', () => readPartitions(pulse))
       home.update(rows)

@@ -1,6 +1,6 @@
 // Partitions: which node polls what. Affinity only: claims are safe whoever polls.
 
-import { plainArray } from './arrays.js'
+import { plainArray, textArray } from './arrays.js'
 import { decodePartition, type RawPartition } from './rows.js'
 import type { PartitionRow } from './store.js'
 import type { Database } from './tables.js'
@@ -41,10 +41,11 @@ export async function givePartitions(
     where id = any(${plainArray(partitions)}::int2[]) and owner = ${nodeId}::text`
 }
 
-/** Everything a node owned is nobody's; how many that were. Reads all partitions, writes those of the node. */
-export async function freePartitions({ sql, tables }: Database, nodeId: string): Promise<number> {
+/** Everything these nodes owned is nobody's; how many that were. Reads all partitions, writes those of the nodes. */
+export async function freePartitions({ sql, tables }: Database, nodeIds: readonly string[]): Promise<number> {
   const rows = await sql<object[]>`
-    update ${tables.partitions} set owner = null, epoch = epoch + 1 where owner = ${nodeId}::text
+    update ${tables.partitions} set owner = null, epoch = epoch + 1
+    where owner = any(${textArray(nodeIds)}::text[])
     returning id`
   return rows.length
 }

@@ -125,6 +125,21 @@ export type CommitOutcome =
       readonly cause?: CerebelumError
     }
 
+export interface TakeOverRequest {
+  readonly dead: readonly string[]
+  /** Who takes what it can run; null: all is handed back. */
+  readonly heir: { readonly nodeId: string; readonly workflows: readonly string[] } | null
+  readonly crashesMax: number
+  /** Claims ended at a time. */
+  readonly limit: number
+}
+
+export interface TakenOver {
+  readonly claimed: readonly Claimed[]
+  /** How many claims of the dead it ended; none: nothing is left. */
+  readonly ended: number
+}
+
 export type MessageOutcome = 'accepted' | 'duplicate' | 'closed' | 'not_found' | 'full'
 
 export interface ClaimRequest {
@@ -315,6 +330,12 @@ export interface Store {
    * was found, before any is cleared) goes on ringing.
    */
   takeRung(nodeId: string, limit: number, isWanted?: (rung: Rung) => boolean): Promise<Rung[]>
+  /**
+   * Ends claims of the dead, in one statement: the heir takes what it can run, the rest rings. What made no progress since
+   * its last crash is counted (`attempts`); from the second crash on nobody takes it but it waits, longer each time, and
+   * at `crashesMax` it is `dead`. A node that has a lease after all keeps what it holds.
+   */
+  takeOver(request: TakeOverRequest): Promise<TakenOver>
   /** Upkeep: what the node holds by the database's word, at most `limit`. */
   findHeld(
     nodeId: string,
@@ -432,10 +453,9 @@ export interface Store {
   readClusterStats(): Promise<ClusterRows>
   /** Deletes the lease and hands everything of the node back: doorbells ring, partitions are nobody's, all are told. */
   removeLease(nodeId: string): Promise<void>
-  /** Deletes leases that ran out at least `graceMs` ago and rings what they had claimed, in bounded batches. What made
-   *  no progress since its last crash is counted (`attempts`), waits longer each time, and is `dead` at `crashesMax`.
-   *  Also rings what is claimed by nodes that have no lease at all. Returns the dead nodes' ids. */
-  reapLeases(options: { readonly graceMs: number; readonly crashesMax: number }): Promise<string[]>
+  /** Deletes leases that ran out at least `graceMs` ago and frees their partitions. Returns the dead nodes' ids, and
+   *  those of nodes that hold claims and have no lease at all: what they hold is to be taken over. */
+  buryLeases(graceMs: number): Promise<string[]>
   readPartitions(): Promise<PartitionRow[]>
   /** Takes partitions that are nobody's or owned by a node without a lease; returns those taken. */
   takePartitions(nodeId: string, partitions: readonly number[]): Promise<number[]>

@@ -20,6 +20,8 @@ type Call = 'renewLease' | 'readCluster'
 
 interface Holder {
   readonly leases: LeaseHolder
+  /** Of which nodes it was told to take over. */
+  readonly deaths: Set<string>
   /** How many renewals wait for the database. */
   readonly waiting: () => number
   shut(): void
@@ -27,7 +29,8 @@ interface Holder {
 }
 
 /** A node's lease over a database that comes and goes; `call` is what it goes away at. */
-async function holder(call: Call = 'renewLease'): Promise<Holder> {
+async function holder(call: Call = 'renewLease', leaseMs = LEASE_MS): Promise<Holder> {
+  const deaths = new Set<string>()
   const store = await database.openStore()
   let gate: Promise<void> | undefined
   let open: () => void = () => undefined
@@ -58,16 +61,17 @@ async function holder(call: Call = 'renewLease'): Promise<Holder> {
     release: 'test',
     capacity: 1,
     workflows: [],
-    leaseMs: LEASE_MS,
+    leaseMs,
     heartbeatMs: 100,
-    crashesMax: 8,
     report: () => IDLE,
     onLost: () => undefined,
     onWork: () => undefined,
+    onDeath: ({ nodeIds }) => nodeIds.forEach((nodeId) => deaths.add(nodeId)),
   })
   await leases.start()
   return {
     leases,
+    deaths,
     waiting: () => waiting,
     shut: () => {
       gate = new Promise((resolve) => (open = resolve))
@@ -126,6 +130,41 @@ it('a node that does not come back is buried all the same', async () => {
       async () =>
         (await sql`select 1 from leases where node_id = ${second.leases.nodeId}::text`).length === 0,
     )
+  } finally {
+    for (const node of [first, second]) {
+      node.open()
+      await node.leases.stop()
+    }
+  }
+})
+
+it('who looks after another has buried the dead takes over as well', async () => {
+  const [first, second] = [await holder('readCluster', 60_000), await holder('readCluster', 60_000)]
+  const store = await database.openStore()
+  const sql = database.connect()
+  const isBuried = async () => (await sql`select 1 from leases where node_id = 'dead'`).length === 0
+  try {
+    await store.insertLease({
+      nodeId: 'dead',
+      region: 'local',
+      address: null,
+      release: 'test',
+      capacity: 1,
+      workflows: [],
+      report: IDLE,
+      leaseMs: 1_500,
+    })
+    // Both have seen it, and the second one's next look is held back until it is gone.
+    await eventually(() => [first, second].every(({ leases }) => leases.leases.length === 3))
+    first.shut()
+    second.shut()
+    await eventually(() => first.waiting() > 0 && second.waiting() > 0)
+    first.open()
+    await eventually(isBuried)
+    await eventually(() => first.deaths.has('dead'))
+    expect(second.deaths.has('dead')).toBe(false)
+    second.open()
+    await eventually(() => second.deaths.has('dead'))
   } finally {
     for (const node of [first, second]) {
       node.open()

@@ -351,15 +351,30 @@ export const STORE_CALLS: readonly StoreCall[] = [
     run: ({ store, node }) => store.removeLease(node),
   },
   {
-    name: 'reapLeases: of a node that held something, and of one that held nothing',
-    of: 'reapLeases',
+    name: 'buryLeases: of a node that held something, and of one that held nothing',
+    of: 'buryLeases',
     prepare: async (world) => {
       await world.store.insertLease({ ...LEASE, nodeId: world.node, leaseMs: 0 })
       await world.store.insertLease({ ...LEASE, nodeId: world.place.node('idle'), leaseMs: 0 })
       await claimed(world)
     },
-    run: async ({ store }) => (await store.reapLeases({ graceMs: 0, crashesMax: 3 })).toSorted(),
+    run: async ({ store }) => (await store.buryLeases(0)).toSorted(),
   },
+  ...[null, 'heir'].map((heir) => ({
+    name: `takeOver: ${heir === null ? 'all of it is handed back' : 'all of it is taken'}`,
+    of: 'takeOver' as const,
+    prepare: claimed,
+    run: async ({ store, node, place }: World) => {
+      const nodeId = place.node('heir')
+      const taken = await store.takeOver({
+        dead: [node],
+        heir: heir === null ? null : { nodeId, workflows: [WORKFLOW] },
+        crashesMax: 3,
+        limit: 100,
+      })
+      return taken.claimed.map(({ key, claimEpoch }) => `${key.executionId} ${claimEpoch}`).toSorted()
+    },
+  })),
   {
     name: 'readPartitions',
     of: 'readPartitions',

@@ -3,7 +3,18 @@
 import { afterEach, expect, test } from 'vitest'
 import type { ExecutionKey } from '../../../src/core/execution.js'
 import { conformance } from '../../support/conformance.js'
-import { claimIn, commitOf, IDLE, idsOf, Place, signalTo, startClaimed } from '../../support/store-rows.js'
+import type { TakenOver } from '../../../src/store/store.js'
+import {
+  claimIn,
+  commitOf,
+  IDLE,
+  idsOf,
+  Place,
+  signalTo,
+  startClaimed,
+  startRow,
+  WORKFLOW,
+} from '../../support/store-rows.js'
 
 const LEASE = {
   region: 'local',
@@ -31,8 +42,16 @@ conformance('leases', (context) => {
     return leases.find((lease) => lease.nodeId === nodeId)
   }
 
-  function reap(graceMs: number): Promise<string[]> {
-    return context.store.reapLeases({ graceMs, crashesMax: 3 })
+  /** Buries the dead and hands all that they held back. */
+  async function reap(graceMs: number): Promise<string[]> {
+    const dead = await context.store.buryLeases(graceMs)
+    await context.store.takeOver({ dead, heir: null, crashesMax: 3, limit: 1_000 })
+    return dead
+  }
+
+  function inherit(dead: string, nodeId: string): Promise<TakenOver> {
+    const heir = { nodeId, workflows: [WORKFLOW] }
+    return context.store.takeOver({ dead: [dead], heir, crashesMax: 3, limit: 100 })
   }
 
   async function holding(count: number, nodeId: string): Promise<{ place: Place; keys: ExecutionKey[] }> {
@@ -123,6 +142,52 @@ conformance('leases', (context) => {
       expect(claimed).toHaveLength(crash < 3 ? 2 : 1)
     }
     await context.store.removeLease(place.node('3'))
+  })
+
+  test('an heir takes what it can run straight from the dead, once, and the rest rings', async () => {
+    const dead = await join(new Place().node('dead'), 0)
+    const { place, keys } = await holding(5, dead)
+    const foreign = place.key('foreign')
+    await context.store.insertExecutions([startRow(foreign, { workflow: 'not mine', claimedBy: dead })])
+    expect(await context.store.buryLeases(0)).toContain(dead)
+    const heirs = [place.node('a'), place.node('b'), place.node('c')]
+    const estates = await Promise.all(heirs.map((nodeId) => inherit(dead, nodeId)))
+    const taken = estates.flatMap(({ claimed }) => claimed)
+    expect(idsOf(taken)).toEqual(idsOf(keys.map((key) => ({ key }))))
+    expect(estates.reduce((sum, { ended }) => sum + ended, 0)).toBe(6)
+    expect(taken).toMatchObject(taken.map(() => ({ attempts: 1, claimEpoch: 2, version: 1 })))
+    const rows = await context.store.readExecutions([...keys, foreign])
+    expect(rows.map((row) => [row?.claimedBy !== null, row?.readyAt !== null])).toEqual([
+      ...keys.map(() => [true, false]),
+      [false, true],
+    ])
+    const [first] = taken
+    const [owner] = rows.filter((row) => row?.key.executionId === first?.key.executionId)
+    const holder = owner?.claimedBy ?? undefined
+    if (first === undefined || holder === undefined) throw new Error('something was taken')
+    const late = commitOf(first.key, dead)
+    const next = commitOf(first.key, holder, { claimEpoch: 2 })
+    expect(await context.store.commit([late])).toEqual([{ kind: 'lost' }])
+    expect(await context.store.commit([next])).toMatchObject([{ kind: 'committed' }])
+    for (const nodeId of heirs) await context.store.removeLease(nodeId)
+  })
+
+  test('nobody takes from a node that lives, and nobody what may have killed its node twice', async () => {
+    const alive = await join(new Place().node('alive'))
+    const kept = await holding(1, alive)
+    expect(await inherit(alive, kept.place.node('heir'))).toEqual({ claimed: [], ended: 0 })
+    const place = new Place()
+    const [stuck, moving] = [place.key('stuck'), place.key('moving')]
+    await startClaimed(context.store, place.node('0'), [stuck, moving])
+    expect((await inherit(place.node('0'), place.node('1'))).claimed).toHaveLength(2)
+    const progress = commitOf(moving, place.node('1'), { claimEpoch: 2 })
+    expect(await context.store.commit([progress])).toMatchObject([{ kind: 'committed' }])
+    const { claimed, ended } = await inherit(place.node('1'), place.node('2'))
+    expect([idsOf(claimed), ended]).toEqual([[moving.executionId], 2])
+    expect(await context.store.readExecutions([stuck])).toMatchObject([
+      { claimedBy: null, attempts: 2, readyAt: expect.any(Date) },
+    ])
+    await context.store.removeLease(place.node('2'))
   })
 
   test('a node that leaves hands back at once, and it counts as no crash', async () => {
