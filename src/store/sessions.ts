@@ -25,13 +25,15 @@ export class Sessions {
     this.limit = pLimit(options.connections)
   }
 
-  /** Runs `work` with a connection of its own; waits for its turn while all are in use. */
-  use<T>(work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
+  /** Runs `work` with a connection of its own, which nobody is given again once it is spoiled; waits for its turn. */
+  use<T>(work: (sql: postgres.Sql, spoil: () => void) => Promise<T>): Promise<T> {
     return this.limit(async () => {
       if (this.isEnded) throw Object.assign(new Error('the store is closed'), { code: 'CONNECTION_ENDED' })
       const session = this.take()
       try {
-        return await work(session.sql)
+        return await work(session.sql, () => {
+          session.isLost = true
+        })
       } finally {
         if (session.isLost) await this.discard(session)
         else this.idle.push(session)

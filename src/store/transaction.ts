@@ -2,36 +2,32 @@
 
 import type postgres from 'postgres'
 import { CerebelumError } from '../core/errors.js'
-import { sortFailure } from './failures.js'
 import type { Sessions } from './sessions.js'
 import type { TransactionSql } from './store.js'
 
 /** Runs `work` between BEGIN and COMMIT on one connection; rolls back when it throws. Never retries. */
 export function transaction<T>(sessions: Sessions, work: (sql: TransactionSql) => Promise<T>): Promise<T> {
-  return sessions.use(async (session) => {
-    await session`begin`
+  return sessions.use(async (session, spoil) => {
+    /** A server can refuse these too, and then the connection stays in the transaction: nobody may go on there. */
+    const orSpoil = (error: unknown): never => {
+      spoil()
+      throw error
+    }
+    await session`begin`.catch(orSpoil)
     const scope = asTransaction(session)
     let result: T
     try {
       result = await work(scope.sql)
     } catch (error) {
-      await rollBack(session, error)
+      // A connection that is closed is rolled back as well: the first error is the one to tell.
+      await session`rollback`.catch(spoil)
       throw error
     } finally {
       scope.end()
     }
-    await session`commit`
+    await session`commit`.catch(orSpoil)
     return result
   })
-}
-
-/** A failed rollback means a lost connection, and a lost connection rolls back: the first error is the one to tell. */
-async function rollBack(session: postgres.Sql, cause: unknown): Promise<void> {
-  try {
-    await session`rollback`
-  } catch (error) {
-    if (sortFailure(error) === 'fatal') throw new AggregateError([cause, error], 'rollback failed')
-  }
 }
 
 /**

@@ -45,6 +45,7 @@ afterAll(async () => {
 })
 beforeEach(() => {
   between = () => undefined
+  proxy.plan = () => undefined
 })
 
 const halves = async (executionId: string): Promise<string[]> => {
@@ -80,6 +81,26 @@ describe('a connection that is lost', () => {
       expect(await halves(handle.executionId)).toEqual(['first', 'second'])
     }
   })
+})
+
+it('a connection on which the server refuses to roll back is used for nothing any more', async () => {
+  // As a server does that was suspended before the statement, whose time is over when it goes on.
+  let refusals = 0
+  let begun = 0
+  between = () => {
+    if (begun++ < 3) throw Object.assign(new Error('again'), { code: '40001' })
+  }
+  proxy.plan = (text) => {
+    if (text !== 'rollback' || refusals >= 3) return undefined
+    refusals++
+    return { kind: 'refuse', code: '57014' }
+  }
+  const handles = await Promise.all(Array.from({ length: 6 }, () => engine.client.start(pair, undefined)))
+  for (const handle of handles) {
+    expect(await handle.result({ timeout: '20s' })).toBe('done')
+    expect(await halves(handle.executionId)).toEqual(['first', 'second'])
+  }
+  expect(refusals).toBe(3)
 })
 
 it('a transaction that has ended takes no more statements', async () => {
