@@ -141,6 +141,7 @@ export async function clearRung(database: Database, nodeId: string, found: reado
       join ${tables.executions} as e
         on e.region = k.region and e.partition = k.partition and e.execution_id = k.execution_id
       where e.claimed_by = ${nodeId}::text and e.ready_at is not null
+      order by k.region, k.partition, k.execution_id
       for update of e
     )
     update ${tables.executions} as e set ready_at = null
@@ -151,7 +152,10 @@ export async function clearRung(database: Database, nodeId: string, found: reado
   return rows.map(decodeRung)
 }
 
-/** The same rows without touching them, rung or not: for when it is unknown whether they have been cleared. */
+/**
+ * The same rows without touching them, rung or not: for when it is unknown whether they have been cleared. Index:
+ * executions_pkey or executions_claimed, the rows found or those that the node holds.
+ */
 export async function readHeld(database: Database, nodeId: string, found: readonly Rung[]): Promise<Rung[]> {
   const { sql, tables } = database
   const k = keyColumns(found.map((rung) => rung.key))

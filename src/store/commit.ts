@@ -101,8 +101,8 @@ function writeAppends(database: Database, commits: readonly Commit[]): Promise<P
  * Everything. `held` reads the fences; the UPDATE decides those of commits that move their row, by the same
  * condition, so that the row lock decides between two writers. A message whose sender loses in between has rung
  * for nothing and left a gap in the positions: both are harmless, its message is not written.
- * Indexes: the primary keys, one row per commit and per execution told. Rows written: those, the events with
- * their timers, the messages consumed and sent.
+ * Indexes: executions_pkey, one row per commit and per execution told; events_pkey, timers_pkey, signals_pkey. Rows
+ * written: those, the events with their timers, the messages consumed and sent.
  */
 function writeAll(database: Database, commits: readonly Commit[]): Promise<Passed[]> {
   const { sql, tables } = database
@@ -137,10 +137,10 @@ function writeAll(database: Database, commits: readonly Commit[]): Promise<Passe
       ) as m (n, i, region, partition, execution_id, message_id, kind, name, payload, detail)
       join held as h on h.n = m.n
       -- A parent's word counts with its own children only: an id may have become somebody else's.
-      where m.kind = 'child' or exists (
-        select 1 from ${tables.executions} as c
+      -- (A value and not "exists", which a planner may answer by reading the whole table once.)
+      where m.kind = 'child' or m.name = (
+        select c.parent_id from ${tables.executions} as c
         where c.region = m.region and c.partition = m.partition and c.execution_id = m.execution_id
-          and c.parent_id = m.name
       )
     ), moves as (
       select x.n, x.region, x.partition, x.execution_id, x.node_id, x.epoch, x.act, x.version, x.status,

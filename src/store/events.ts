@@ -7,12 +7,27 @@ import { groupByIndex, keyColumns } from './keys.js'
 import { decodeEvent, type RawEvent } from './rows.js'
 import type { Database } from './tables.js'
 
-/** The events from a version on, per execution. Index: events_pkey, one range each, at most `limit` rows of it. */
+/** The events from a version on, per execution, in order. */
 export async function readHistories(
   database: Database,
-  wanted: readonly { readonly key: ExecutionKey; readonly from: number }[],
+  wanted: readonly Wanted[],
   limit: number,
 ): Promise<Event[][]> {
+  const histories = await readRawHistories(database, wanted, limit)
+  return histories.map((events) => events.map(decodeEvent))
+}
+
+interface Wanted {
+  readonly key: ExecutionKey
+  readonly from: number
+}
+
+/** The events from a version on, per execution, as they stand there. Index: events_pkey, one range each, at most `limit` rows of it. */
+export async function readRawHistories(
+  database: Database,
+  wanted: readonly Wanted[],
+  limit: number,
+): Promise<RawEvent[][]> {
   if (wanted.length === 0) return []
   const { sql, tables } = database
   const k = keyColumns(wanted.map((entry) => entry.key))
@@ -31,5 +46,5 @@ export async function readHistories(
       limit ${limit}::int8
     ) as h
     order by k.n, h.version`
-  return groupByIndex(wanted.length, rows, decodeEvent)
+  return groupByIndex(wanted.length, rows, (row) => row)
 }

@@ -44,7 +44,7 @@ import type {
 import { type Database, tablesOf } from './tables.js'
 import { readNextTimer, takeTimers } from './timers.js'
 import { transact } from './transact.js'
-import { deleteConsumed, ringStranded, sweepStranded } from './upkeep.js'
+import { ringStranded, sweepConsumed, sweepStranded } from './upkeep.js'
 
 /** @throws CerebelumError DATABASE_UNAVAILABLE | DATABASE_SCHEMA | SETTINGS */
 export async function openStore(database: string | OpenStoreOptions): Promise<Store> {
@@ -88,11 +88,12 @@ async function connect(options: OpenStoreOptions): Promise<Pools> {
 
 function createPools(options: OpenStoreOptions, settings: boolean): Pools {
   const shared = { url: options.url, statementTimeoutMs: timeoutOf(options), settings, name: 'cerebelum' }
+  const ours = { ...shared, isIndexed: true }
   return {
-    work: createPool({ ...shared, connections: options.connections ?? CONNECTIONS_DEFAULT }),
-    heartbeat: createPool({ ...shared, connections: HEARTBEAT_CONNECTIONS }),
+    work: createPool({ ...ours, connections: options.connections ?? CONNECTIONS_DEFAULT }),
+    heartbeat: createPool({ ...ours, connections: HEARTBEAT_CONNECTIONS }),
     transitions: new Sessions({
-      ...shared,
+      ...ours,
       connections: TRANSITION_CONNECTIONS,
       idleInTransactionMs: Math.min(TRANSITION_IDLE_MS, shared.statementTimeoutMs),
     }),
@@ -281,7 +282,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
       retried('registerDefinitions', () => insertDefinitions(database, definitions)),
     readDefinitions: () => read('readDefinitions', () => readDefinitions(database)),
     sweepConsumed: (olderThanMs, limit) =>
-      counted('sweepConsumed', () => deleteConsumed(database, olderThanMs, limit)),
+      counted('sweepConsumed', () => sweepConsumed(database, olderThanMs, limit)),
   }
 }
 

@@ -15,6 +15,12 @@ export interface PoolOptions {
   /** Session settings at connect; false behind a pooler that refuses them. */
   readonly settings: boolean
   readonly name: string
+  /**
+   * Every statement is ours, and goes by an index. A plan that the database made while a table was small or its
+   * statistics were missing is kept, and would read the table from end to end for as long as it grows; and the rows
+   * that it locks would come in the order of the table instead of that of the keys.
+   */
+  readonly isIndexed?: boolean
   /** Called with the payload of every NOTIFY that a LISTEN on this client brings. */
   readonly onNotify?: (payload: string) => void
 }
@@ -76,6 +82,7 @@ function drive(options: PoolOptions, { url, path, socket, onLost }: Wiring): pos
       application_name: options.name,
       ...(options.settings && {
         statement_timeout: options.statementTimeoutMs,
+        ...(options.isIndexed === true && { enable_seqscan: 'off' }),
         ...(options.idleInTransactionMs !== undefined && {
           idle_in_transaction_session_timeout: options.idleInTransactionMs,
         }),

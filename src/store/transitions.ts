@@ -120,7 +120,10 @@ export async function closeRow(
     where ${isExecution(database, key)}`
 }
 
-/** Tells a waiting parent that its child closed; a closed parent is not told. One row in two tables, by their keys. */
+/**
+ * Tells a waiting parent that its child closed; a closed parent is not told. Indexes: executions_pkey, signals_pkey, one
+ * row each.
+ */
 export async function tellParent(
   { sql, tables }: Database,
   child: {
@@ -224,7 +227,10 @@ export async function resumeRow(database: Database, key: ExecutionKey, version: 
     where ${isExecution(database, key)}`
 }
 
-/** Deletes all that belongs to an execution. Indexes: the four primary keys, one range each. */
+/**
+ * Deletes all that belongs to an execution, one range each. Indexes: timers_pkey, signals_pkey, events_pkey,
+ * executions_pkey.
+ */
 export async function deleteExecution(database: Database, key: ExecutionKey): Promise<void> {
   const { sql, tables } = database
   await sql`delete from ${tables.timers} as e where ${isExecution(database, key)}`

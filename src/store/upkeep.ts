@@ -1,6 +1,7 @@
 // Upkeep: executions that lost their claim and went silent, and rows that nobody needs any more.
 
 import type { ExecutionKey } from '../core/execution.js'
+import { plainArray, textArray } from './arrays.js'
 import { partitionColumns } from './claim.js'
 import { keyColumns, sortedKeys } from './keys.js'
 import type { Database } from './tables.js'
@@ -10,10 +11,18 @@ export async function ringStranded(database: Database, keys: readonly ExecutionK
   if (keys.length === 0) return 0
   const { sql, tables } = database
   const rows = await sql<object[]>`
+    with silent as (
+      select e.region, e.partition, e.execution_id
+      from ${sortedKeys(database, keyColumns(keys))} as k
+      join ${tables.executions} as e
+        on e.region = k.region and e.partition = k.partition and e.execution_id = k.execution_id
+      where e.status = 'running' and e.claimed_by is null and e.ready_at is null
+      order by k.region, k.partition, k.execution_id
+      for update of e
+    )
     update ${tables.executions} as e set ready_at = now()
-    from ${sortedKeys(database, keyColumns(keys))} as k
-    where e.region = k.region and e.partition = k.partition and e.execution_id = k.execution_id
-      and e.status = 'running' and e.claimed_by is null and e.ready_at is null
+    from silent as s
+    where e.region = s.region and e.partition = s.partition and e.execution_id = s.execution_id
     returning 1`
   return rows.length
 }
@@ -35,38 +44,62 @@ export async function sweepStranded(
         where e.region = w.region and e.partition = w.partition
           and e.status = 'running' and e.claimed_by is null and e.ready_at is null
         limit ${limit}::int8
+        for update skip locked
       ) as d
       limit ${limit}::int8
     )
     update ${tables.executions} as e set ready_at = now()
-    from (select region, partition, execution_id from silent order by region, partition, execution_id) as s
+    from silent as s
     where e.region = s.region and e.partition = s.partition and e.execution_id = s.execution_id
-      and e.status = 'running' and e.claimed_by is null and e.ready_at is null
     returning 1`
   return rows.length
 }
 
 /**
- * Deletes messages consumed at least `olderThanMs` ago. Until then they make a blind retry of their sender
- * recognisable. Index: signals_consumed. Rows deleted: at most `limit`.
+ * Deletes messages consumed at least `olderThanMs` ago, at most `limit`. Until then they make a blind retry of their
+ * sender recognisable.
  */
-export async function deleteConsumed(
+export async function sweepConsumed(database: Database, olderThanMs: number, limit: number): Promise<number> {
+  const old = await findConsumed(database, olderThanMs, limit)
+  if (old.length === 0) return 0
+  return deleteConsumed(database, old)
+}
+
+interface RawConsumed {
+  readonly region: string
+  readonly partition: number
+  readonly execution_id: string
+  readonly message_id: string
+}
+
+/** Index: signals_consumed, at most `limit` rows. */
+async function findConsumed(
   { sql, tables }: Database,
   olderThanMs: number,
   limit: number,
-): Promise<number> {
+): Promise<RawConsumed[]> {
+  return sql<RawConsumed[]>`
+    select s.region, s.partition, s.execution_id, s.message_id
+    from ${tables.signals} as s
+    where s.consumed_at is not null
+      and s.consumed_at <= now() - ${olderThanMs}::float8 * interval '1 millisecond'
+    order by s.consumed_at
+    limit ${limit}::int8`
+}
+
+/**
+ * Index: signals_pkey, one row each. By the keys found, because a planner that is asked to find and delete in one takes
+ * the bound for a tenth of the table, and reads all of it.
+ */
+async function deleteConsumed({ sql, tables }: Database, old: readonly RawConsumed[]): Promise<number> {
   const rows = await sql<object[]>`
-    with old as (
-      select s.region, s.partition, s.execution_id, s.message_id
-      from ${tables.signals} as s
-      where s.consumed_at is not null
-        and s.consumed_at <= now() - ${olderThanMs}::float8 * interval '1 millisecond'
-      order by s.consumed_at
-      limit ${limit}::int8
-    )
-    delete from ${tables.signals} as s using old as o
+    delete from ${tables.signals} as s
+    using unnest(
+      ${textArray(old.map((row) => row.region))}::text[], ${plainArray(old.map((row) => row.partition))}::int2[],
+      ${textArray(old.map((row) => row.execution_id))}::text[], ${textArray(old.map((row) => row.message_id))}::text[]
+    ) as o (region, partition, execution_id, message_id)
     where s.region = o.region and s.partition = o.partition and s.execution_id = o.execution_id
-      and s.message_id = o.message_id
+      and s.message_id = o.message_id and s.consumed_at is not null
     returning 1`
   return rows.length
 }

@@ -32,19 +32,37 @@ async function explainPostgres(sql: postgres.Sql, { text, parameters }: Statemen
     const names = (kind: RegExp, field: string): string[] =>
       nodes.flatMap((node) => (kind.test(String(node['Node Type'])) ? [wholeTable(String(node[field]))] : []))
     return {
-      scanned: [...new Set(names(/^Seq Scan$/, 'Relation Name'))],
-      indexes: [...new Set(names(/Index (Only )?Scan$/, 'Index Name'))],
+      scanned: [
+        ...new Set([
+          ...names(/^Seq Scan$/, 'Relation Name'),
+          ...nodes.flatMap((node) => (isWholeIndex(node) ? [wholeTable(String(node['Relation Name']))] : [])),
+        ]),
+      ],
+      // A row that is written is looked for in the primary key of its table.
+      indexes: [
+        ...new Set([
+          ...names(/Index (Only )?Scan$/, 'Index Name'),
+          ...names(/^ModifyTable$/, 'Relation Name').map((table) => `${table}_pkey`),
+        ]),
+      ],
       text: JSON.stringify(document, null, 1),
     }
   })
 }
 
-function collect(value: unknown, nodes: Record<string, unknown>[]): void {
-  if (Array.isArray(value)) for (const item of value) collect(item, nodes)
+/** From one end of an index to the other, with nothing that would end it before. */
+function isWholeIndex(node: Record<string, unknown>): boolean {
+  const isScan = /^Index (Only )?Scan$/.test(String(node['Node Type']))
+  return isScan && node['Index Cond'] === undefined && node['isLimited'] !== true
+}
+
+/** All nodes of a plan, each with whether a limit stands above it. */
+function collect(value: unknown, nodes: Record<string, unknown>[], isLimited = false): void {
+  if (Array.isArray(value)) for (const item of value) collect(item, nodes, isLimited)
   else if (typeof value === 'object' && value !== null) {
-    const node: Record<string, unknown> = { ...value }
+    const node: Record<string, unknown> = { ...value, isLimited }
     if ('Node Type' in node) nodes.push(node)
-    for (const child of Object.values(node)) collect(child, nodes)
+    for (const child of Object.values(node)) collect(child, nodes, isLimited || node['Node Type'] === 'Limit')
   }
 }
 
@@ -65,6 +83,8 @@ async function explainCockroach(sql: postgres.Sql, { text, parameters }: Stateme
       table = found[1] ?? ''
       indexes.push(found[2] ?? '')
     }
+    const written = /(?:into|from|table): (\w+)(?:\(|$)/.exec(line)
+    if (written !== null) indexes.push(`${written[1] ?? ''}_pkey`)
     if (/spans: FULL SCAN/.test(line)) scanned.push(table)
   }
   return { scanned: [...new Set(scanned)], indexes: [...new Set(indexes)], text: lines.join('\n') }

@@ -9,8 +9,8 @@ export interface SqlTemplate {
   readonly name: string
   /** The doc comment before it: which index it promises to use. */
   readonly comment: string
-  /** Indexes named in the comment. */
-  readonly indexes: readonly string[]
+  /** Indexes named in the comment; of "this or that" one is promised. */
+  readonly indexes: readonly (readonly string[])[]
   /** Matches the text as it is sent. */
   readonly pattern: RegExp
   /** Characters that are always the same: of two patterns that match, the one with more is meant. */
@@ -34,7 +34,7 @@ function templatesOf(path: string, text: string): SqlTemplate[] {
     templates.push({
       name: `${path.replace(/^src\/store\//, '')}: ${functionName(text.slice(0, start))}`,
       comment,
-      indexes: [...new Set(comment.match(INDEX_NAME) ?? [])],
+      indexes: indexesIn(comment),
       pattern: new RegExp(`^${pieces.map(escape).join('[\\s\\S]*?')}$`),
       fixed: pieces.join('').length,
     })
@@ -42,8 +42,14 @@ function templatesOf(path: string, text: string): SqlTemplate[] {
   return templates
 }
 
+function indexesIn(comment: string): string[][] {
+  const text = comment.replaceAll(/\s*\n\s*\*\s*/g, ' ')
+  return (text.match(INDEX_NAMES) ?? []).map((found) => found.split(' or '))
+}
+
 const INDEX_NAME =
-  /\b(?:executions|events|timers|signals|schedules|leases|partitions|settings|definitions)_[a-z]+\b/g
+  '(?:executions|events|timers|signals|schedules|leases|partitions|settings|definitions)_[a-z]+'
+const INDEX_NAMES = new RegExp(String.raw`\b${INDEX_NAME}(?: or ${INDEX_NAME})*\b`, 'g')
 
 function piecesOf(quasi: unknown): string[] {
   const pieces: string[] = []

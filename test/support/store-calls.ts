@@ -226,6 +226,18 @@ export const STORE_CALLS: readonly StoreCall[] = [
     run: (world) => world.store.terminate(one(world), TERMINATED),
   },
   {
+    name: 'terminate: a child, whose parent is told',
+    of: 'terminate',
+    prepare: async (world) => {
+      const parent = atHome(world)
+      await world.store.insertExecutions([
+        startRow(parent),
+        startRow(one(world), { parent: { key: parent, seq: 1, run: 1 } }),
+      ])
+    },
+    run: (world) => world.store.terminate(one(world), TERMINATED),
+  },
+  {
     name: 'terminate: of a closed one',
     of: 'terminate',
     prepare: closed,
@@ -515,7 +527,7 @@ function scheduled({ store, place }: World): Promise<unknown> {
 }
 
 /** Due long ago. */
-function newSchedule(place: Place): NewSchedule {
+export function newSchedule(place: Place): NewSchedule {
   const due = new Date('2020-01-01')
   return {
     scheduleId: place.region,
