@@ -477,10 +477,14 @@ export class Run {
     const at = this.host.databaseTime()
     if (at === undefined) return this.flush()
     this.isDelivering = true
-    this.ahead = this.next.events.length
-    for (const [index, written] of this.next.events.slice().entries()) {
+    const { events } = this.next
+    const count = events.length
+    this.ahead = count
+    for (let index = 0; index < count; index++) {
+      const written = events[index]
+      if (written === undefined) break
       const event = { ...written, at }
-      this.next.events[index] = event
+      events[index] = event
       const wasUnwinding = this.instance.isUnwinding
       await this.instance.deliver({ ...event, version: this.version + 1 + index })
       if (this.instance.isUnwinding !== wasUnwinding) stopUnwanted(this)
@@ -597,7 +601,9 @@ export class Run {
     this.setClock(at)
     const seen = this.ahead
     this.ahead = 0
-    for (const [index, written] of events.entries()) {
+    for (let index = 0; index < events.length; index++) {
+      const written = events[index]
+      if (written === undefined) break
       const event = this.recorded(written, at)
       this.bytes += event.payload?.length ?? 0
       if (index < seen) continue

@@ -1,6 +1,7 @@
 // One attempt of a step: the user's function with its time-outs, heartbeat and abort signal. It always settles: an
 // attempt that ignores its signal is given up, its late result is dropped.
 
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { decode, encode } from '../core/codec.js'
 import { durationMs } from '../core/duration.js'
 import { CerebelumError } from '../core/errors.js'
@@ -59,7 +60,7 @@ export class Attempt implements StepContext {
       return
     }
     Promise.resolve(result).then(
-      (value) => void this.check(value),
+      (value) => this.check(value),
       (error: unknown) => this.settle({ ok: false, error, final: false }),
     )
   }
@@ -116,9 +117,13 @@ export class Attempt implements StepContext {
     return this.controller
   }
 
-  private async check(value: unknown): Promise<void> {
-    const schema = this.options.command.options.schema
-    if (schema === undefined) return this.settle({ ok: true, value })
+  private check(value: unknown): void {
+    const { schema } = this.options.command.options
+    if (schema === undefined) this.settle({ ok: true, value })
+    else void this.validate(value, schema)
+  }
+
+  private async validate(value: unknown, schema: StandardSchemaV1): Promise<void> {
     try {
       const checked = await schema['~standard'].validate(value)
       if (checked.issues === undefined) return this.settle({ ok: true, value: checked.value })

@@ -1,6 +1,7 @@
 // Splits what a lane hands over into statements. Pure. Between commits a split is always allowed, within one never.
-// What forces a split: too many bytes; two commits of one execution; one `executions` row that would be both moved
-// by its own commit and rung by another's message; one `signals` row that would be both consumed and sent.
+// What forces a split: too many bytes; another node's commits; two commits of one execution; one `executions` row that
+// would be both moved by its own commit and rung by another's message; one `signals` row that would be both consumed
+// and sent.
 
 import type { ExecutionKey } from '../core/execution.js'
 import type { Commit } from './store.js'
@@ -16,11 +17,12 @@ export function splitCommits(entries: readonly Entry[]): Entry[][] {
   const batches: Entry[][] = []
   let batch = emptyBatch()
   for (const entry of entries) {
-    if (!fits(batch, entry.commit)) {
+    const characters = charactersOf(entry.commit)
+    if (!fits(batch, entry.commit, characters)) {
       batches.push(batch.entries)
       batch = emptyBatch()
     }
-    add(batch, entry)
+    add(batch, entry, characters)
   }
   if (batch.entries.length > 0) batches.push(batch.entries)
   return batches
@@ -38,20 +40,22 @@ function emptyBatch(): Batch {
   return { entries: [], committed: new Set(), moved: new Set(), rung: new Set(), characters: 0 }
 }
 
-function fits(batch: Batch, commit: Commit): boolean {
-  if (batch.entries.length === 0) return true
-  if (batch.entries.length >= COMMITS_MAX || batch.characters + charactersOf(commit) > CHARACTERS_MAX)
-    return false
+function fits(batch: Batch, commit: Commit, characters: number): boolean {
+  const [first] = batch.entries
+  if (first === undefined) return true
+  if (batch.entries.length >= COMMITS_MAX || batch.characters + characters > CHARACTERS_MAX) return false
+  // Before and after a node joined again: its id is written once for all.
+  if (commit.nodeId !== first.commit.nodeId) return false
   // Two of one execution, which only a claim that is given back twice makes: one after the other.
   if (batch.committed.has(idOf(commit.key))) return false
   if (movesRow(commit) && batch.rung.has(idOf(commit.key))) return false
-  return !(commit.messages ?? []).some((message) => batch.moved.has(idOf(message.key)))
+  return commit.messages?.some((message) => batch.moved.has(idOf(message.key))) !== true
 }
 
-function add(batch: Batch, entry: Entry): void {
+function add(batch: Batch, entry: Entry, characters: number): void {
   const { commit } = entry
   batch.entries.push(entry)
-  batch.characters += charactersOf(commit)
+  batch.characters += characters
   batch.committed.add(idOf(commit.key))
   if (movesRow(commit)) batch.moved.add(idOf(commit.key))
   for (const message of commit.messages ?? []) batch.rung.add(idOf(message.key))

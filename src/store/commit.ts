@@ -62,12 +62,11 @@ function writeAppends(database: Database, commits: readonly Commit[]): Promise<P
     with passed as (
       select x.n, e.region, e.partition, e.execution_id
       from unnest(
-        ${x.n}::int4[], ${x.region}::text[], ${x.partition}::int2[], ${x.executionId}::text[],
-        ${x.nodeId}::text[], ${x.epoch}::int4[]
-      ) as x (n, region, partition, execution_id, node_id, epoch)
+        ${x.n}::int4[], ${x.region}::text[], ${x.partition}::int2[], ${x.executionId}::text[], ${x.epoch}::int4[]
+      ) as x (n, region, partition, execution_id, epoch)
       join ${tables.executions} as e
         on e.region = x.region and e.partition = x.partition and e.execution_id = x.execution_id
-        and e.claimed_by = x.node_id and e.claim_epoch = x.epoch
+        and e.claimed_by = ${x.nodeId}::text and e.claim_epoch = x.epoch
     ), written as (
       select v.n, v.version, v.type, v.seq, v.name, v.attempt, v.detail, v.payload, v.message_id,
         coalesce(v.due_at, now() + v.delay_ms * interval '1 millisecond') as due_at, coalesce(v.at, now()) as at
@@ -113,21 +112,21 @@ function writeAll(database: Database, commits: readonly Commit[]): Promise<Passe
   const m = messageColumns(commits)
   return sql<Passed[]>`
     with x as (
-      select x.n, x.region, x.partition, x.execution_id, x.node_id, x.epoch, x.act, x.version, x.status,
-        x.ready_in_ms, x.note, x.workflow_version, x.attributes
+      select x.n, x.region, x.partition, x.execution_id, x.epoch, x.act, x.version, x.status, x.ready_in_ms, x.note,
+        x.workflow_version, x.attributes
       from unnest(
-        ${x.n}::int4[], ${x.region}::text[], ${x.partition}::int2[], ${x.executionId}::text[],
-        ${x.nodeId}::text[], ${x.epoch}::int4[], ${t.act}::text[], ${t.version}::int4[], ${t.status}::text[],
-        ${t.readyInMs}::float8[], ${t.note}::text[], ${t.workflowVersion}::text[], ${t.attributes}::text[]
+        ${x.n}::int4[], ${x.region}::text[], ${x.partition}::int2[], ${x.executionId}::text[], ${x.epoch}::int4[],
+        ${t.act}::text[], ${t.version}::int4[], ${t.status}::text[], ${t.readyInMs}::float8[], ${t.note}::text[],
+        ${t.workflowVersion}::text[], ${t.attributes}::text[]
       ) as x (
-        n, region, partition, execution_id, node_id, epoch, act, version, status, ready_in_ms, note,
-        workflow_version, attributes
+        n, region, partition, execution_id, epoch, act, version, status, ready_in_ms, note, workflow_version,
+        attributes
       )
     ), held as (
       select x.n, x.act, e.region, e.partition, e.execution_id
       from x join ${tables.executions} as e
         on e.region = x.region and e.partition = x.partition and e.execution_id = x.execution_id
-        and e.claimed_by = x.node_id and e.claim_epoch = x.epoch
+        and e.claimed_by = ${x.nodeId}::text and e.claim_epoch = x.epoch
     ), sent as (
       select m.n, m.region, m.partition, m.execution_id, m.message_id, m.kind, m.name, m.payload, m.detail,
         row_number() over (partition by m.region, m.partition, m.execution_id order by m.i) as ordinal
@@ -143,12 +142,12 @@ function writeAll(database: Database, commits: readonly Commit[]): Promise<Passe
         where c.region = m.region and c.partition = m.partition and c.execution_id = m.execution_id
       )
     ), moves as (
-      select x.n, x.region, x.partition, x.execution_id, x.node_id, x.epoch, x.act, x.version, x.status,
-        x.ready_in_ms, x.note, x.workflow_version, x.attributes, 0::int8 as messages, false as forced
+      select x.n, x.region, x.partition, x.execution_id, x.epoch, x.act, x.version, x.status, x.ready_in_ms,
+        x.note, x.workflow_version, x.attributes, 0::int8 as messages, false as forced
       from x where x.act <> 'append'
       union all
-      select null::int4, s.region, s.partition, s.execution_id, null::text, null::int4, 'ring', null::int4,
-        null::text, null::float8, null::text, null::text, null::text, count(*), bool_or(s.kind = 'terminate')
+      select null::int4, s.region, s.partition, s.execution_id, null::int4, 'ring', null::int4, null::text,
+        null::float8, null::text, null::text, null::text, count(*), bool_or(s.kind = 'terminate')
       from sent as s group by s.region, s.partition, s.execution_id
       order by region, partition, execution_id
     ), moved as (
@@ -180,7 +179,7 @@ function writeAll(database: Database, commits: readonly Commit[]): Promise<Passe
       from moves as u
       where e.region = u.region and e.partition = u.partition and e.execution_id = u.execution_id
         and case when u.act = 'ring' then e.closed_at is null
-          else e.claimed_by = u.node_id and e.claim_epoch = u.epoch end
+          else e.claimed_by = ${x.nodeId}::text and e.claim_epoch = u.epoch end
       returning u.n, u.act, u.messages, e.region, e.partition, e.execution_id, e.inbox, e.ready_at
     ), passed as (
       select h.n, h.region, h.partition, h.execution_id, false as rung
@@ -245,7 +244,8 @@ function fenceColumns(commits: readonly Commit[]) {
     region: textArray(commits.map((commit) => commit.key.region)),
     partition: plainArray(commits.map((commit) => commit.key.partition)),
     executionId: textArray(commits.map((commit) => commit.key.executionId)),
-    nodeId: textArray(commits.map((commit) => commit.nodeId)),
+    /** One for all: `splitCommits` sees to it. */
+    nodeId: commits[0]?.nodeId ?? '',
     epoch: plainArray(commits.map((commit) => commit.claimEpoch)),
   }
 }

@@ -197,7 +197,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     insertExecutionsWithin: (sql, starts) => startWithin({ sql, tables }, starts),
     async commit(commits) {
       const outcomes = await commitLane(database, policy, commits)
-      hints.ring(commits.flatMap(rungByCommit))
+      hints.ring(rungByCommits(commits))
       return outcomes
     },
     async sendMessages(messages, inboxMax) {
@@ -296,10 +296,14 @@ function rungByStarts(starts: readonly StartRow[], outcomes: readonly StartOutco
     .map(({ key }) => key.partition)
 }
 
-/** Where a commit rings: at whom it writes to, and what it hands back to whoever may take it. */
-function rungByCommit({ key, messages = [], transition }: Commit): number[] {
-  const isHandedBack = transition?.kind === 'release' && transition.readyInMs === 0
-  return [...messages.map(({ key: to }) => to.partition), ...(isHandedBack ? [key.partition] : [])]
+/** Where commits ring: at whom it writes to, and what it hands back to whoever may take it. */
+function rungByCommits(commits: readonly Commit[]): number[] {
+  const rung: number[] = []
+  for (const { key, messages, transition } of commits) {
+    if (messages !== undefined) for (const message of messages) rung.push(message.key.partition)
+    if (transition?.kind === 'release' && transition.readyInMs === 0) rung.push(key.partition)
+  }
+  return rung
 }
 
 /** Where firings left doorbells ringing, and messages. */

@@ -21,13 +21,32 @@ import { markThrown } from './thrown.js'
 import { validate } from './validate.js'
 import { familyOf, indexHistory, INTENTS, type Family, type RecordedHistory } from './recorded.js'
 
-interface Pending {
+/** What the code waits for. */
+class Pending {
   readonly command: Command
-  readonly resolve: (value: unknown) => void
-  readonly reject: (error: unknown) => void
+  readonly promise: Promise<unknown>
   /** Takes the result of a step that is to be undone should the run fail. */
   readonly onResult: ((value: unknown) => void) | undefined
+  resolve: (value: unknown) => void = ignore
+  #reject: (error: unknown) => void = ignore
+
+  constructor(command: Command, onResult: ((value: unknown) => void) | undefined) {
+    this.command = command
+    this.onResult = onResult
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  reject(error: unknown): void {
+    // A step nobody awaits may fail without ending the process.
+    this.promise.catch(ignore)
+    this.#reject(error)
+  }
 }
+
+function ignore(): void {}
 
 export interface UpdateHandler {
   readonly schema: import('@standard-schema/spec').StandardSchemaV1
@@ -187,19 +206,9 @@ export class Instance {
     }
     const command: Command = { ...spec, seq, issuedAtMs: this.nowMs, intent: known?.intent }
     this.fresh.push(command)
-    const promise = new Promise<unknown>((resolve, reject) => {
-      this.pending.set(seq, {
-        command,
-        resolve,
-        onResult,
-        // A step nobody awaits may fail without ending the process.
-        reject: (error: unknown): void => {
-          promise.catch(() => {})
-          reject(error)
-        },
-      })
-    })
-    return promise
+    const pending = new Pending(command, onResult)
+    this.pending.set(seq, pending)
+    return pending.promise
   }
 
   /** Records something without an outcome, unless the history has it already. */
@@ -395,8 +404,8 @@ export class Instance {
       if (pending.onResult === undefined) this.abandoned.set(seq, true)
       else this.owed.set(seq, pending)
     }
-    for (const { reject } of waiting)
-      reject(markThrown(new CanceledError(typeof reason === 'string' ? reason : 'no reason given')))
+    for (const pending of waiting)
+      pending.reject(markThrown(new CanceledError(typeof reason === 'string' ? reason : 'no reason given')))
     return true
   }
 
