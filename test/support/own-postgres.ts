@@ -5,13 +5,19 @@ import { chmod, mkdtemp, realpath, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/cli/embedded-postgres.js'
+import {
+  startEmbeddedPostgres,
+  type EmbeddedPostgres,
+  type EmbeddedPostgresOptions,
+} from '../../src/cli/embedded-postgres.js'
 import { serverPids } from '../../src/cli/postgres-process.js'
 import { eventually } from './wait.js'
 
 export interface OwnPostgres {
   /** The same before and after a restart. */
   readonly url: string
+  /** Where its data is, until `drop`. */
+  readonly dataDir: string
   /** SIGKILL to every process of the server; nobody starts it again before `restart`. */
   kill(): Promise<void>
   /** In good order, whoever uses it. */
@@ -21,17 +27,22 @@ export interface OwnPostgres {
   /** SIGSTOP to every process: connections stay and nothing answers. */
   freeze(): Promise<void>
   thaw(): void
+  /** Stops it and leaves its data for somebody to look at. */
+  keep(): Promise<void>
   /** Stops it and removes its data. */
   drop(): Promise<void>
 }
 
-export async function startOwnPostgres(): Promise<OwnPostgres> {
+/** `settings` beside those of the embedded server, after a restart too. */
+export async function startOwnPostgres(
+  options: Pick<EmbeddedPostgresOptions, 'settings'> = {},
+): Promise<OwnPostgres> {
   const folder = await mkdtemp(join(await realpath(tmpdir()), 'cerebelum-own-'))
   // As root the server runs as another user, who must be able to enter.
   await chmod(folder, 0o755)
   const dataDir = join(folder, 'data')
   const port = await freePort()
-  let server: EmbeddedPostgres = await startEmbeddedPostgres({ dataDir, port })
+  let server: EmbeddedPostgres = await startEmbeddedPostgres({ ...options, dataDir, port })
   let frozen: readonly number[] = []
   const cluster = join(dataDir, 'cluster')
   const signal = (pids: readonly number[], name: NodeJS.Signals): void => {
@@ -48,8 +59,14 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
   url.searchParams.delete('host')
   url.hostname = '127.0.0.1'
   url.port = String(port)
+  const end = async (): Promise<void> => {
+    signal(frozen, 'SIGCONT')
+    await server.stop({ evenIfUsed: true })
+    signal(await pids().catch(() => []), 'SIGKILL')
+  }
   return {
     url: url.href,
+    dataDir,
     async kill() {
       signal(await pids(), 'SIGKILL')
       // It would be started again by those who use it.
@@ -60,7 +77,7 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
       await server.stop({ evenIfUsed: true })
     },
     async restart() {
-      server = await startEmbeddedPostgres({ dataDir, port })
+      server = await startEmbeddedPostgres({ ...options, dataDir, port })
     },
     async freeze() {
       frozen = await pids()
@@ -70,10 +87,9 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
       signal(frozen, 'SIGCONT')
       frozen = []
     },
+    keep: end,
     async drop() {
-      signal(frozen, 'SIGCONT')
-      await server.stop({ evenIfUsed: true })
-      signal(await pids().catch(() => []), 'SIGKILL')
+      await end()
       await rm(folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }
