@@ -52,20 +52,32 @@ program
   .option('--running <n>', 'executions at work on each of them', whole, 1_000)
   .option('--waiting <n>', 'executions that wait meanwhile', whole, 10_000)
   .option('--survivors <n>', 'nodes that live on', whole, 2)
+  .option('--apart', 'as if each node had a machine of its own: only the lease tells of its end', false)
   .action(async (options: FailoverFlags) => {
     const place = await openPlace(options.databaseUrl)
     try {
       progress(`on ${place.server}`)
-      const { kills, running, waiting, survivors } = options
-      const report = await failover(place, { kills, running, waiting, survivors, onProgress: progress })
+      const { kills, running, waiting, survivors, apart } = options
+      const report = await failover(place, {
+        kills,
+        running,
+        waiting,
+        survivors,
+        apart,
+        onProgress: progress,
+      })
       writeTable({
         head: [report.name, `${report.runs} kills, ${report.executions} executions`],
         rows: [
           ['p50 / p99 / max', `${ms(report.p50_ms)} / ${ms(report.p99_ms)} / ${ms(report.max_ms)}`],
+          ['noticed after, median', `${ms(report.noticed_ms)}${report.apart ? ' (by the lease alone)' : ''}`],
           ['last of a kill, median', ms(report.ours)],
           ['last of a kill, lowest … highest', report.spread.ours.map(ms).join(' … ')],
           ['promised for p99', ms(report.reference)],
-          ['on', `${report.machine}, Node ${report.node_version}, ${report.server}`],
+          [
+            'on',
+            `${report.machine}, load ${report.load_average.toFixed(1)}, Node ${report.node_version}, ${report.server}`,
+          ],
         ],
       })
       if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`)
@@ -81,6 +93,7 @@ interface FailoverFlags {
   readonly running: number
   readonly waiting: number
   readonly survivors: number
+  readonly apart: boolean
 }
 
 function ms(value: number): string {

@@ -18,14 +18,18 @@ export interface FleetOptions {
   readonly url: string
   readonly schema: string
   readonly capacity: number
+  /** As if each node had a machine of its own: the end of a process is told by its lease alone. */
+  readonly apart: boolean
 }
 
 /** `CEREBELUM_BENCH_NODE` names another file, for when this one is not compiled beside it. */
 const FILE = process.env['CEREBELUM_BENCH_NODE'] ?? fileURLToPath(new URL('./node.js', import.meta.url))
 const DEADLINE_MS = 300_000
 
-export async function startNode({ url, schema, capacity }: FleetOptions): Promise<FleetNode> {
-  const child = fork(FILE, [url, schema, String(capacity)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+export async function startNode({ url, schema, capacity, apart }: FleetOptions): Promise<FleetNode> {
+  const child = fork(FILE, [url, schema, String(capacity), ...(apart ? ['apart'] : [])], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
   const news = await hear(child)
   if (!('ready' in news)) throw new Error('a node said something else before it was ready')
   return {

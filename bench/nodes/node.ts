@@ -1,15 +1,18 @@
-// One engine node as a process of its own, for benchmarks that kill nodes. Arguments: URL, schema, capacity. It is told by
-// messages what to start, and says when it is ready and when it has started.
+// One engine node as a process of its own, for benchmarks that kill nodes. Arguments: URL, schema, capacity, and
+// "apart". It is told by messages what to start, and says when it is ready and when it has started.
 
-import { createEngine } from '../../src/index.js'
+import { createEngineOn } from '../../src/engine/create-engine.js'
+import { openStore } from '../../src/store/open.js'
 import { held, waiting } from './held.js'
 
 export type Order = { readonly start: 'held' | 'waiting'; readonly count: number }
 export type News = { readonly ready: string } | { readonly started: number }
 
-const [url = '', schema = '', capacity = '2000'] = process.argv.slice(2)
-const engine = await createEngine({
-  database: { url, schema },
+const [url = '', schema = '', capacity = '2000', apart] = process.argv.slice(2)
+const store = await openStore({ url, schema })
+// What a neighbor says of its end is not acted on: the lease has to run out.
+const placed = apart === undefined ? store : { ...store, buryNodes: () => Promise.resolve([]) }
+const engine = createEngineOn(placed, {
   workflows: [held, waiting],
   capacity: Number(capacity),
   limits: { stepsPerNodeMax: Number(capacity) },

@@ -9,6 +9,7 @@ import { Loop } from '../core/loop.js'
 import { randomFraction, type Clock, type Logger } from '../core/ports.js'
 import type { Cluster, LeaseRow, NodeReport, PartitionRow, Store } from '../store/store.js'
 import { planHelp, planMoves, type Help, type Home } from './assignment.js'
+import { Neighbors } from './neighbors.js'
 
 export interface LeaseHolderOptions {
   readonly store: Store
@@ -60,6 +61,9 @@ export class LeaseHolder {
   private partitionsEpoch: string | null = null
   private address: string | null = null
   private isDraining = false
+  /** Nodes whose processes have ended. */
+  private readonly gone = new Set<string>()
+  readonly neighbors: Neighbors
   private hasLeft = false
   private beatDueMs = 0
   private lookDueMs = 0
@@ -72,6 +76,8 @@ export class LeaseHolder {
 
   constructor(options: LeaseHolderOptions) {
     this.options = options
+    const { log } = options
+    this.neighbors = new Neighbors({ log, onGone: (nodeId) => this.noteGone(nodeId) })
     this.loop = new Loop({
       name: 'heartbeat',
       clock: options.clock,
@@ -117,7 +123,11 @@ export class LeaseHolder {
     this.trustedUntilMs = 0
     this.partitions = []
     this.help = NO_HELP
-    await this.options.store.removeLease(this.nodeId)
+    try {
+      await this.options.store.removeLease(this.nodeId)
+    } finally {
+      this.neighbors.close()
+    }
   }
 
   isTrusted(): boolean {
@@ -169,16 +179,33 @@ export class LeaseHolder {
     const nextMs = this.msUntilExpired(cluster)
     const isOrphansDue = begunMs >= this.orphansDueMs
     const dead = buriedByOthers(known, cluster)
+    dead.push(...(await this.buryGone()))
     if ((nextMs <= 0 || isOrphansDue) && this.mayReap()) {
       dead.push(...(await store.buryLeases(GRACE_MS)))
       // Not all nodes at once, again and again.
       this.orphansDueMs = begunMs + ORPHANS_MS * (1 + randomFraction())
     }
     if (dead.length > 0) this.noteDeath(dead, [...known, ...cluster.leases])
+    this.neighbors.visit(this.leases.map(({ nodeId }) => nodeId))
     const isShort = await this.balance(dead.length > 0 ? null : cluster.partitionsEpoch)
     // What is overdue and could not be buried now is looked at with the next heartbeat.
     const waitMs = nextMs > 0 ? Math.min(nextMs, LOOK_MS) : this.options.heartbeatMs
     this.lookDueMs = begunMs + (isShort ? Math.min(waitMs, LOOK_SHORT_MS) : waitMs)
+  }
+
+  private noteGone(nodeId: string): void {
+    if (this.isDraining) return
+    this.gone.add(nodeId)
+    this.lookDueMs = 0
+    this.loop.poke()
+  }
+
+  private async buryGone(): Promise<string[]> {
+    const gone = [...this.gone]
+    if (gone.length === 0) return []
+    const dead = await this.options.store.buryNodes(gone)
+    for (const nodeId of gone) this.gone.delete(nodeId)
+    return dead
   }
 
   private noteDeath(dead: readonly string[], seen: readonly LeaseRow[]): void {
@@ -231,6 +258,8 @@ export class LeaseHolder {
   private async join(): Promise<void> {
     const { store, clock, region, release, capacity, workflows, report, leaseMs } = this.options
     const { address } = this
+    // Before others can read the id, or they would look for it in vain.
+    await this.neighbors.listen(this.nodeId)
     const begunMs = clock.monotonicMs()
     await store.insertLease({
       nodeId: this.nodeId,

@@ -29,9 +29,9 @@ export interface EngineOptions {
   readonly capacity?: number
   /** Commit lanes, 1 to 16; default 3. */
   readonly lanes?: number
-  /** Default 1,500 ms; at least three heartbeats. */
+  /** Default 1,200 ms; at least three heartbeats. */
   readonly leaseMs?: number
-  /** Default 500 ms. */
+  /** Default 400 ms. */
   readonly heartbeatMs?: number
   /** Suspended executions kept in memory; default 10,000 and 256 MiB. 0 executions: none. */
   readonly cache?: { readonly executionsMax?: number; readonly bytesMax?: number }
@@ -146,8 +146,8 @@ function check(options: Omit<EngineOptions, 'database'>): {
   cacheBytesMax: number
   drainMs: number
 } {
-  const leaseMs = options.leaseMs ?? 1_500
-  const heartbeatMs = options.heartbeatMs ?? 500
+  const leaseMs = options.leaseMs ?? 1_200
+  const heartbeatMs = options.heartbeatMs ?? 400
   if (leaseMs < heartbeatMs * 3) {
     throw new CerebelumError(
       'SETTINGS',

@@ -77,9 +77,12 @@ export async function readCluster({ sql, tables }: Database): Promise<Cluster> {
   }
 }
 
-/** Deletes one lease. One row, by leases_pkey. */
-export async function deleteLease({ sql, tables }: Database, nodeId: string): Promise<void> {
-  await sql`delete from ${tables.leases} where node_id = ${nodeId}::text`
+/** Deletes these leases; returns which were there. Index: leases_pkey. */
+export async function deleteLeases({ sql, tables }: Database, nodeIds: readonly string[]): Promise<string[]> {
+  const rows = await sql<{ node_id: string }[]>`
+    delete from ${tables.leases} where node_id = any(${textArray(nodeIds)}::text[])
+    returning node_id`
+  return rows.map((row) => row.node_id)
 }
 
 /** Nodes whose leases ran out at least `graceMs` ago. Reads one row per node process. */

@@ -22,7 +22,7 @@ import { listExecutions } from './lists.js'
 import { givePartitions, readPartitions, takePartitions } from './partitions.js'
 import { createPool } from './pool.js'
 import { Sessions } from './sessions.js'
-import { buryLeases, freeAll, removeLease } from './reap.js'
+import { buryLeases, buryNodes, freeAll, removeLease } from './reap.js'
 import { Outage, type RetryPolicy, withRetry } from './retry.js'
 import type { Home } from './rows.js'
 import { listSchedules, readNextSchedule, readSchedule } from './schedules.js'
@@ -267,6 +267,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     readClusterStats: () => read('readClusterStats', () => readClusterStats(database)),
     removeLease: (nodeId) => removeLease(reaping, nodeId),
     buryLeases: (graceMs) => buryLeases(reaping, graceMs),
+    buryNodes: (nodeIds) => buryNodes(reaping, nodeIds),
     async readPartitions() {
       const rows = await read('readPartitions', () => readPartitions(pulse))
       home.update(rows)

@@ -1,7 +1,7 @@
 // What becomes of leases that ran out, and of what a node that leaves still has: handed back in bounded batches, each
 // a statement of its own, so that it may be cut short anywhere. Claims of the dead are taken over from `take-over.ts`.
 
-import { deleteExpired, deleteLease, findExpired, findOrphaned } from './leases.js'
+import { deleteExpired, deleteLeases, findExpired, findOrphaned } from './leases.js'
 import { freePartitions } from './partitions.js'
 import { type RetryPolicy, withRetry } from './retry.js'
 import type { Home } from './rows.js'
@@ -29,6 +29,22 @@ export async function buryLeases({ database, policy }: Reaping, graceMs: number)
   return dead
 }
 
+/** The same of nodes whose processes are known to have ended, however long their leases last; not of those who left. */
+export async function buryNodes(
+  { database, policy, onFree }: Reaping,
+  nodeIds: readonly string[],
+): Promise<string[]> {
+  const dead = await withRetry(policy, 'buryNodes', async ({ doubtful }) => {
+    const deleted = await deleteLeases(database, nodeIds)
+    return doubtful ? [...nodeIds] : deleted
+  })
+  if (dead.length === 0) return []
+  const freed = await withRetry(policy, 'buryNodes', () => freePartitions(database, dead))
+  // Only its neighbors know: the others have no reason to look.
+  if (freed > 0) onFree()
+  return dead
+}
+
 /** Who is dead is told by whose lease is gone, so that it does not hang on the answer to the deletion. */
 function bury(
   database: Database,
@@ -40,7 +56,7 @@ function bury(
 /** A node leaves in good order. */
 export async function removeLease(reaping: Reaping, nodeId: string): Promise<void> {
   const { database, policy } = reaping
-  await withRetry(policy, 'removeLease', () => deleteLease(database, nodeId))
+  await withRetry(policy, 'removeLease', () => deleteLeases(database, [nodeId]))
   await freeAll(reaping, nodeId)
   await handBackAll(reaping, nodeId)
 }

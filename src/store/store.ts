@@ -456,6 +456,8 @@ export interface Store {
   /** Deletes leases that ran out at least `graceMs` ago and frees their partitions. Returns the dead nodes' ids, and
    *  those of nodes that hold claims and have no lease at all: what they hold is to be taken over. */
   buryLeases(graceMs: number): Promise<string[]>
+  /** The same of nodes of which it is certain that their processes have ended; returns those that had not left. */
+  buryNodes(nodeIds: readonly string[]): Promise<string[]>
   readPartitions(): Promise<PartitionRow[]>
   /** Takes partitions that are nobody's or owned by a node without a lease; returns those taken. */
   takePartitions(nodeId: string, partitions: readonly number[]): Promise<number[]>

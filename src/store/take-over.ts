@@ -46,7 +46,7 @@ export async function takeOver(database: Database, estate: Estate, home: Home): 
     'Look for what ends or blocks the process, then retry it.'
   const rows = await sql<(RawClaimed & { readonly taken: boolean; readonly status: string })[]>`
     with held as (
-      select e.region, e.partition, e.execution_id, e.claim_epoch, e.attempts, e.version, e.workflow, (
+      select e.region, e.partition, e.execution_id, e.claimed_by, e.claim_epoch, e.attempts, e.version, e.workflow, (
         select v.version from ${tables.events} as v
         where v.region = e.region and v.partition = e.partition and v.execution_id = e.execution_id
         order by v.version desc limit 1
@@ -57,7 +57,7 @@ export async function takeOver(database: Database, estate: Estate, home: Home): 
       limit ${estate.limit}::int8
       for update of e skip locked
     ), counted as (
-      select h.region, h.partition, h.execution_id, h.claim_epoch, h.workflow,
+      select h.region, h.partition, h.execution_id, h.claimed_by, h.claim_epoch, h.workflow,
         coalesce(h.last_version, h.version) as version,
         case
           when ${crashesMax}::int4 is null then h.attempts::int4
@@ -66,7 +66,7 @@ export async function takeOver(database: Database, estate: Estate, home: Home): 
         end as crashes
       from held as h
     ), judged as (
-      select c.region, c.partition, c.execution_id, c.claim_epoch, c.version, c.crashes,
+      select c.region, c.partition, c.execution_id, c.claimed_by, c.claim_epoch, c.version, c.crashes,
         c.crashes < ${SUSPECT}::int4 and c.crashes < ${crashesMax}::int4
           and c.workflow = any(${textArray(heir?.workflows ?? [])}::text[]) as taken
       from counted as c
@@ -89,11 +89,13 @@ export async function takeOver(database: Database, estate: Estate, home: Home): 
           ) * interval '1 millisecond'
       end
     from (
-      select j.region, j.partition, j.execution_id, j.claim_epoch, j.version, j.crashes, coalesce(j.taken, false) as taken
+      select j.region, j.partition, j.execution_id, j.claimed_by, j.claim_epoch, j.version, j.crashes,
+        coalesce(j.taken, false) as taken
       from judged as j order by j.region, j.partition, j.execution_id
     ) as h
     where e.region = h.region and e.partition = h.partition and e.execution_id = h.execution_id
-      and e.claimed_by = any(${textArray(estate.nodeIds)}::text[]) and e.claim_epoch = h.claim_epoch
+      -- Not as an index would like it: that one would read all that is left of the estate for every batch.
+      and (e.claimed_by = h.claimed_by) is true and e.claim_epoch = h.claim_epoch
     returning ${claimedColumns(database)}, h.taken, e.status`
   const claimed = rows.filter(({ taken }) => taken).map((row) => decodeClaimed(row, home))
   const rung = rows.filter(({ taken, status }) => !taken && status !== 'dead').map((row) => row.partition)

@@ -29,7 +29,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     node: '*',
   },
   timers: { below: ['core', 'metrics', 'store'], packages: ['p-limit'], node: [] },
-  coordination: { below: ['core', 'metrics', 'store'], packages: ['p-limit'], node: [] },
+  // Nodes of one machine watch each other's processes.
+  coordination: { below: ['core', 'metrics', 'store'], packages: ['p-limit'], node: ['node:net'] },
   engine: {
     below: ['core', 'metrics', 'workflow', 'store', 'timers', 'coordination', 'client'],
     packages: ['@standard-schema/spec', 'lru-cache', 'p-limit'],

@@ -372,6 +372,12 @@ export const STORE_CALLS: readonly StoreCall[] = [
     },
     run: async ({ store }) => (await store.buryLeases(0)).toSorted(),
   },
+  {
+    name: 'buryNodes: of one that has a lease, and of one that has left',
+    of: 'buryNodes',
+    prepare: joined,
+    run: ({ store, node, place }) => store.buryNodes([node, place.node('left')]),
+  },
   ...[null, 'heir'].map((heir) => ({
     name: `takeOver: ${heir === null ? 'all of it is handed back' : 'all of it is taken'}`,
     of: 'takeOver' as const,
