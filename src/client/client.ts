@@ -7,6 +7,7 @@ import type { EventType } from '../core/event.js'
 import type { Attributes, ExecutionStatus, IdPolicy } from '../core/execution.js'
 import type { Failure } from '../core/failure.js'
 import type { Workflow } from '../workflow/define.js'
+import type { Priority } from '../workflow/gates.js'
 import type { ClusterChange, ClusterStats } from './cluster.js'
 import type { Schedules } from './schedules.js'
 
@@ -23,6 +24,10 @@ export interface StartOptions {
   /** Start later: after this long, or at this instant. */
   readonly startAfter?: Duration | Date
   readonly attributes?: Attributes
+  /** Who goes first among those that wait, from 1, the most urgent, to 5; default: the workflow's. */
+  readonly priority?: Priority
+  /** For the workflow's limits by key, instead of what they make of the input. */
+  readonly key?: string
   /**
    * Start inside the caller's own transaction on the same database: it exists if and when that commits. Errors of
    * the database are passed on as they are, so that the caller's own retries see them.
@@ -37,6 +42,10 @@ export interface StartRequest {
   readonly startId?: string
   readonly startAfter?: Duration | Date
   readonly attributes?: Attributes
+  /** Who goes first among those that wait, from 1, the most urgent, to 5; default: the workflow's. */
+  readonly priority?: Priority
+  /** For the workflow's limits by key, instead of what they make of the input. */
+  readonly key?: string
 }
 
 /** A started execution. */

@@ -40,8 +40,8 @@ interface Silence {
 
 const BATCH_MAX = 500
 const ANSWER_TIMEOUT_MS = 30_000
-/** Statuses in which nothing answers until a person or new code brings the execution back. */
-const SILENT: ReadonlySet<ExecutionStatus> = new Set<ExecutionStatus>(['paused', 'blocked', 'dead'])
+/** Statuses in which nothing answers until its turn has come, or a person or new code brings the execution back. */
+const SILENT: ReadonlySet<ExecutionStatus> = new Set<ExecutionStatus>(['queued', 'paused', 'blocked', 'dead'])
 
 export class Messenger {
   private readonly options: MessengerOptions

@@ -11,6 +11,7 @@ import type { Limits } from '../core/limits.js'
 import { randomHex, type Clock } from '../core/ports.js'
 import type { StartRow, Store } from '../store/store.js'
 import type { Workflow } from '../workflow/define.js'
+import { checkPriority } from '../workflow/gates.js'
 import { validate } from '../workflow/validate.js'
 import type { StartRequest } from './client.js'
 import type { Host } from './host.js'
@@ -49,6 +50,12 @@ export async function toStartRow(request: StartRequest, context: StartContext): 
     ...(definition === undefined ? { unchecked: true } : {}),
     ...(startAt === undefined ? {} : { startAt: startAt.toISOString() }),
     ...(attributes === undefined ? {} : { attributes }),
+    ...(request.priority === undefined
+      ? {}
+      : { priority: checkPriority(request.priority, `execution "${executionId}"`) }),
+    ...(request.key === undefined
+      ? {}
+      : { key: checkId(request.key, 'key of the limits', limits.idCharactersMax) }),
   }
   return {
     key: store.keyOf(executionId),

@@ -9,6 +9,7 @@
 /** Every type of event; `seq` below is the number of the command it belongs to, in the order of issue in a run. */
 export const EVENT_TYPES = [
   'started', // opening. payload: input; detail: StartedDetail
+  'admitted', // it passed the gates of its workflow. detail: AdmittedDetail
   'step_completed', // outcome of a step. payload: its result
   'step_failed', // outcome of a step, for good. payload: Failure
   'step_retrying', // intent: attempt `attempt` failed, the next one is due at dueAt. payload: Failure
@@ -73,4 +74,16 @@ export interface StartedDetail {
   /** The starter did not have the workflow: whoever runs it checks the input. */
   readonly unchecked?: true
   readonly attributes?: Readonly<Record<string, string | number | boolean | null>>
+  /** Which of those that wait goes first; default: the workflow's. */
+  readonly priority?: number
+  /** For limits by key, instead of what they make of the input. */
+  readonly key?: string
+  /** It continues a run that passed the gates of the workflow, and keeps its places behind them. */
+  readonly admitted?: true
+}
+
+/** The engine's own data in an `admitted` event. */
+export interface AdmittedDetail {
+  /** Claims until then: they only looked. */
+  readonly claimEpoch: number
 }

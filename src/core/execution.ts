@@ -9,6 +9,7 @@ export interface ExecutionKey {
 }
 
 /**
+ * - `queued`: waits its turn at a gate: a limit of its workflow on how many run, or begin, at a time;
  * - `running`: claimed by a node, or waiting to be claimed;
  * - `waiting`: suspended until a timer or a message rings its doorbell;
  * - `paused`: by a person, until resumed;
@@ -16,7 +17,7 @@ export interface ExecutionKey {
  * - `dead`: a dead letter, set aside because it kept killing or failing to load; `retry` brings it back;
  * - the rest are closed for good.
  */
-export const OPEN_STATUSES = ['running', 'waiting', 'paused', 'blocked', 'dead'] as const
+export const OPEN_STATUSES = ['queued', 'running', 'waiting', 'paused', 'blocked', 'dead'] as const
 export const CLOSED_STATUSES = ['completed', 'failed', 'canceled', 'terminated'] as const
 export const STATUSES = [...OPEN_STATUSES, ...CLOSED_STATUSES] as const
 

@@ -11,7 +11,8 @@ import { Loop } from '../core/loop.js'
 import type { Clock, Logger } from '../core/ports.js'
 import type { Claimed, Rung, Store } from '../store/store.js'
 import type { Registry } from '../workflow/registry.js'
-import { cancelUnbegun } from './closing.js'
+import { endUnbegun, failUnbegun } from './closing.js'
+import { claimsBefore, type Gatekeeper } from './gatekeeper.js'
 import { UNAVAILABLE_RETRY_MS, type GivingBack } from './giving-back.js'
 import { readHistories, readInboxes } from './history-reader.js'
 import type { LiveRuns } from './live-runs.js'
@@ -29,6 +30,7 @@ export interface ClaimLoopOptions {
   readonly live: LiveRuns
   readonly suspended: LRUCache<string, Run>
   readonly givingBack: GivingBack
+  readonly gatekeeper: Gatekeeper
   /** Changes when the node joins as new: what was claimed under the old id is lost. */
   readonly nodeId: () => string
   readonly isReady: () => boolean
@@ -285,31 +287,51 @@ export class ClaimLoop {
       )
     }
     const { key, run, runVersion, claimEpoch, parent } = claim
-    // Rung too early, by whatever: it begins when it was asked to.
+    // Rung too early, by whatever: it begins when it was asked to, and when its turn has come.
     const isEarly = history.length === 1 && started.dueAt !== undefined && claim.at < started.dueAt
-    const cancel = isEarly ? waking.messages.find((message) => message.kind === 'cancel') : undefined
-    if (isEarly && cancel === undefined) {
+    const isHeld = this.options.gatekeeper.holds(definition, history)
+    const ending = isEarly || isHeld ? waking.messages.find(({ kind }) => ENDINGS.has(kind)) : undefined
+    if (isEarly && ending === undefined) {
       return void this.options.givingBack.handBack({ key, claimEpoch, version: started.version }, undefined)
     }
-    const crashes = claim.attempts
-    const loaded = new Run(this.options.host, {
-      key,
-      definition,
-      run,
-      runVersion,
-      claimEpoch,
-      parent,
-      crashes,
-    })
-    this.options.live.add(loaded)
-    // A copy that was suspended while this one was being read is of the past.
-    this.options.suspended.delete(key.executionId)
-    if (cancel !== undefined) return cancelUnbegun(loaded, started.version, cancel)
+    const begin = (work: (run: Run) => void): void => {
+      const crashes = claim.attempts
+      const loaded = new Run(this.options.host, {
+        key,
+        definition,
+        run,
+        runVersion,
+        claimEpoch,
+        parent,
+        crashes,
+      })
+      this.options.live.add(loaded)
+      // A copy that was suspended while this one was being read is of the past.
+      this.options.suspended.delete(key.executionId)
+      work(loaded)
+    }
+    if (ending !== undefined) return begin((loaded) => endUnbegun(loaded, started.version, ending))
     // It was given up in good order behind the last event: its code has been there, and said what it had to say.
-    const isSeen = claimEpoch > 1 && claim.attempts === 0 && claim.version >= (history.at(-1)?.version ?? 0)
-    void loaded.begin(history, waking, isSeen).catch((error: unknown) => loaded.drop('broken', error))
+    const isSeen =
+      claimEpoch > claimsBefore(history) + 1 &&
+      claim.attempts === 0 &&
+      claim.version >= (history.at(-1)?.version ?? 0)
+    const play = (loaded: Run): void =>
+      void loaded.begin(history, waking, isSeen).catch((error: unknown) => loaded.drop('broken', error))
+    if (!isHeld) return begin(play)
+    const nodeId = this.options.nodeId()
+    this.options.gatekeeper.receive(
+      { key, nodeId, claimEpoch, definition, started },
+      {
+        begin: () => begin(play),
+        fail: (error) => begin((loaded) => failUnbegun(loaded, started.version, error)),
+      },
+    )
   }
 }
+
+/** What ends an execution that has not begun. */
+const ENDINGS: ReadonlySet<string> = new Set(['cancel', 'terminate'])
 
 /** Claims in groups whose histories are held in memory and replayed at one time. */
 function loadable(claimed: readonly Claimed[]): Claimed[][] {

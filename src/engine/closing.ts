@@ -7,6 +7,7 @@ import type { ClosedStatus } from '../core/execution.js'
 import { CanceledError } from '../core/failure.js'
 import { type Message, type NewMessage, unanswered } from '../core/message.js'
 import type { RunOutcome } from '../workflow/command.js'
+import { isGated } from '../workflow/gates.js'
 import { validate } from '../workflow/validate.js'
 import { toChildren } from './children.js'
 import type { Run } from './run.js'
@@ -62,6 +63,7 @@ async function continueWith(run: Run, value: unknown): Promise<void> {
     workflowVersion: definition.version,
     run: run.run + 1,
     attributes: run.instance.attributes,
+    ...(isGated(definition.options) ? { admitted: true } : {}),
   }
   const started: NewEvent = {
     type: 'started',
@@ -88,16 +90,27 @@ export function failTooLong(run: Run, limit: 'historyEventsMax' | 'historyBytesM
   closeWith(run, 'failed', run.encodeFailure(error))
 }
 
-/** Canceled before it was to begin: it ends without its code having run. */
-export function cancelUnbegun(run: Run, version: number, request: Message): void {
-  const { messageId, payload } = request
+/** Canceled, or terminated with its parent, before it was to begin: it ends without its code having run. */
+export function endUnbegun(run: Run, version: number, { kind, messageId, payload }: Message): void {
+  run.version = version
+  run.consume(messageId)
+  if (kind === 'terminate') {
+    terminateNow(run, payload)
+    return run.pump()
+  }
   const reason = decode(payload)
   const error = new CanceledError(typeof reason === 'string' ? reason : 'no reason given')
-  run.version = version
   run.isClosing = true
-  run.consume(messageId)
   run.append({ type: 'cancel_requested', messageId, ...(payload === undefined ? {} : { payload }) })
   closeWith(run, 'canceled', run.encodeFailure(error))
+  run.pump()
+}
+
+/** It cannot begin. */
+export function failUnbegun(run: Run, version: number, error: unknown): void {
+  run.version = version
+  run.isClosing = true
+  closeWith(run, 'failed', run.encodeFailure(error))
   run.pump()
 }
 

@@ -21,6 +21,8 @@ import { Instance } from '../workflow/instance.js'
 import type { Registry } from '../workflow/registry.js'
 import { tellOrphans } from './children.js'
 import { ClaimLoop } from './claim-loop.js'
+import { failUnbegun } from './closing.js'
+import { Gatekeeper } from './gatekeeper.js'
 import { GivingBack, UNAVAILABLE_RETRY_MS } from './giving-back.js'
 import { readHistories } from './history-reader.js'
 import { Inheritance } from './inheritance.js'
@@ -94,6 +96,7 @@ export class Node implements RunHost, Host {
   private readonly upkeep: Loop
   private readonly longSteps: LongSteps
   private readonly givingBack: GivingBack
+  private readonly gatekeeper: Gatekeeper
   private readonly closedListeners = new Set<ClosedListener>()
   private readonly answeredListeners = new Set<AnsweredListener>()
   /** Workflows of other nodes, as last read. */
@@ -153,6 +156,11 @@ export class Node implements RunHost, Host {
       commit: (commit) => this.commit(commit),
       onRung: () => this.claims.poke(),
     })
+    this.gatekeeper = new Gatekeeper({
+      host: this,
+      givingBack: this.givingBack,
+      onPassed: (keys) => this.claims.look(keys),
+    })
     const partitions = (): LeaseHolder['partitions'] => this.leases.partitions
     this.timers = new TimerLoop({
       store,
@@ -178,6 +186,7 @@ export class Node implements RunHost, Host {
       live: this.live,
       suspended: this.suspended,
       givingBack: this.givingBack,
+      gatekeeper: this.gatekeeper,
       nodeId: () => this.nodeId,
       isReady: () => this.isReady,
       free: () => this.free,
@@ -214,7 +223,8 @@ export class Node implements RunHost, Host {
 
   /** How many more executions may be at work. */
   private get free(): number {
-    return this.options.capacity - this.live.size - this.reserved - this.inheritance.pending
+    const { live, reserved, inheritance, gatekeeper } = this
+    return this.options.capacity - live.size - reserved - inheritance.pending - gatekeeper.entering
   }
 
   async start(address: string | null = this.options.address): Promise<void> {
@@ -228,6 +238,7 @@ export class Node implements RunHost, Host {
       if (areFree) this.leases.lookSoon()
       this.claims.hinted(partitions)
     })
+    await this.gatekeeper.start()
     this.claims.start()
     this.inheritance.start()
     this.timers.start()
@@ -245,6 +256,7 @@ export class Node implements RunHost, Host {
     const loops = Promise.all([
       this.claims.stop(),
       this.inheritance.stop(),
+      this.gatekeeper.stop(),
       this.timers.stop(),
       this.schedules.stop(),
       this.upkeep.stop(),
@@ -344,6 +356,7 @@ export class Node implements RunHost, Host {
 
   closed(run: Run, status: ExecutionStatus, payload: string | undefined): void {
     this.forget(run)
+    this.gatekeeper.noteEnded(run.key, run.definition)
     if (run.parent !== null) this.poke([run.parent.key])
     for (const listener of this.closedListeners) listener(run.executionId, status, payload)
     this.pokeIfHungry()
@@ -356,8 +369,10 @@ export class Node implements RunHost, Host {
   dropped(run: Run, reason: 'lost' | 'unavailable' | 'broken', error?: unknown): void {
     this.forget(run)
     if (reason === 'broken') return void this.givingBack.setAside(run, error)
-    if (reason === 'lost') void tellOrphans(run)
-    else this.log.warn({ err: error, executionId: run.executionId }, 'an execution was dropped from memory')
+    if (reason === 'lost') {
+      this.gatekeeper.noteEnded(run.key, run.definition)
+      void tellOrphans(run)
+    } else this.log.warn({ err: error, executionId: run.executionId }, 'an execution was dropped from memory')
     void this.givingBack.handBack(run, reason === 'lost' ? 0 : UNAVAILABLE_RETRY_MS)
   }
 
@@ -378,7 +393,7 @@ export class Node implements RunHost, Host {
 
   claimant(workflow: string): string | null {
     const canRun = this.isReady && this.registry.get(workflow) !== undefined
-    if (!canRun || this.live.size + this.reserved >= this.options.capacity) return null
+    if (!canRun || this.free <= 0) return null
     this.reserved++
     return this.nodeId
   }
@@ -393,13 +408,28 @@ export class Node implements RunHost, Host {
       return void this.givingBack.handBack({ key: row.key, claimEpoch: 1, version: 1, nodeId }, 0)
     }
     if (this.live.has(row.key.executionId)) return
-    const parent = row.parent ?? null
-    const run = new Run(this, { key: row.key, definition, run: 1, runVersion: 1, claimEpoch: 1, parent })
-    this.live.add(run)
     const event: Event = { ...row.event, version: 1, at: outcome.at }
     this.noteTime(outcome.at)
     const waking = { messages: [], inbox: 0, at: outcome.at }
-    void run.begin([event], waking).catch((error: unknown) => run.drop('broken', error))
+    const run = new Run(this, {
+      key: row.key,
+      definition,
+      run: 1,
+      runVersion: 1,
+      claimEpoch: 1,
+      parent: row.parent ?? null,
+    })
+    const begin = (): void => {
+      this.live.add(run)
+      void run.begin([event], waking).catch((error: unknown) => run.drop('broken', error))
+    }
+    if (!this.gatekeeper.holds(definition, [event])) return begin()
+    const fail = (error: unknown): void => {
+      this.live.add(run)
+      failUnbegun(run, 1, error)
+    }
+    const newcomer = { key: row.key, nodeId: row.claimedBy, claimEpoch: 1, definition, started: event }
+    this.gatekeeper.receive(newcomer, { begin, fail })
   }
 
   /** A reservation of `claimant` that came to nothing. */

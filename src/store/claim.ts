@@ -33,7 +33,7 @@ export async function claimReady(
           and e.ready_at >= ${request.since?.toISOString() ?? '-infinity'}::timestamptz
           and e.ready_at <= now() - ${request.lateMs ?? 0}::float8 * interval '1 millisecond'
           and e.ready_at is not null and e.claimed_by is null
-          and e.status in ('running', 'waiting', 'blocked')
+          and e.status in ('queued', 'running', 'waiting', 'blocked')
           and e.workflow = any(${textArray(request.workflows)}::text[])
         order by e.ready_at
         limit ${shareOf(request.limit, request.partitions.length)}::int8
@@ -43,7 +43,7 @@ export async function claimReady(
       from (select n.region, n.partition, n.execution_id, n.ready_at from near as n order by n.ready_at) as n
       join ${tables.executions} as e
         on e.region = n.region and e.partition = n.partition and e.execution_id = n.execution_id
-      where e.ready_at is not null and e.claimed_by is null and e.status in ('running', 'waiting', 'blocked')
+      where e.ready_at is not null and e.claimed_by is null and e.status in ('queued', 'running', 'waiting', 'blocked')
       order by n.ready_at
       limit ${request.limit}::int8
       for update of e skip locked

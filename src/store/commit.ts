@@ -166,7 +166,7 @@ function writeAll(database: Database, commits: readonly Commit[]): Promise<Passe
           when u.act = 'release' and u.ready_in_ms = 0 then coalesce(e.ready_at, now())
           when u.act = 'release' then least(e.ready_at, now() + u.ready_in_ms * interval '1 millisecond')
           when u.act = 'close' then null
-          when u.act = 'ring' and (u.forced or e.status in ('running', 'waiting', 'blocked'))
+          when u.act = 'ring' and (u.forced or e.status in ('queued', 'running', 'waiting', 'blocked'))
             then case when u.forced then least(e.ready_at, now()) else coalesce(e.ready_at, now()) end
           else e.ready_at end,
         attempts = case when u.version > e.version then 0 else e.attempts end,

@@ -6,6 +6,7 @@ import { CerebelumError } from '../core/errors.js'
 import type { ExecutionKey } from '../core/execution.js'
 import { partitionOf } from '../core/partition.js'
 import { systemClock } from '../core/ports.js'
+import { admit } from './admit.js'
 import { findHeld } from './claim.js'
 import { Claims } from './claims.js'
 import { readClusterStats } from './cluster-stats.js'
@@ -16,11 +17,13 @@ import { readExecutions } from './executions.js'
 import { asStoreError, failureCode } from './failures.js'
 import { commitLane } from './lane.js'
 import { changeSchedule, createSchedule, fireSchedules, removeSchedule } from './fire.js'
+import { readNextGate, updateLimits } from './gates.js'
 import { Hints } from './hints.js'
 import { insertLease, readCluster, renewLease } from './leases.js'
 import { listExecutions } from './lists.js'
 import { givePartitions, readPartitions, takePartitions } from './partitions.js'
 import { createPool } from './pool.js'
+import { enqueue } from './queue.js'
 import { Sessions } from './sessions.js'
 import { buryLeases, buryNodes, freeAll, removeLease } from './reap.js'
 import { Outage, type RetryPolicy, withRetry } from './retry.js'
@@ -213,6 +216,15 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     ringStranded: (keys) => counted('ringStranded', () => ringStranded(database, keys)),
     sweepStranded: (partitions, limit) =>
       counted('sweepStranded', () => sweepStranded(database, partitions, limit)),
+
+    enqueue: (entrants) => enqueue(database, policy, entrants),
+    async admit(request) {
+      const admission = await admit(context, request)
+      hints.ring(admission.passed.map(({ partition }) => partition))
+      return admission
+    },
+    nextGate: () => read('nextGate', () => readNextGate(database)),
+    updateLimits: (limits) => retried('updateLimits', () => updateLimits(database, limits)),
 
     async restart(row) {
       const outcome = await restart(context, row)

@@ -61,7 +61,7 @@ export async function insertMessages(
         status = case when r.forced and e.status in ('paused', 'dead') then 'running' else e.status end,
         ready_at = case
           when r.forced then least(e.ready_at, now())
-          when e.status in ('running', 'waiting', 'blocked') then coalesce(e.ready_at, now())
+          when e.status in ('queued', 'running', 'waiting', 'blocked') then coalesce(e.ready_at, now())
           else e.ready_at end
       from rings as r
       where e.region = r.region and e.partition = r.partition and e.execution_id = r.execution_id

@@ -13,6 +13,7 @@ import type {
   ExecutionStatus,
   ParentLink,
 } from '../core/execution.js'
+import type { Gate, Limit } from '../core/gate.js'
 import type { Answer, Message, NewMessage } from '../core/message.js'
 import type { OverlapPolicy } from '../core/schedule.js'
 import type { CheckedSpec } from '../core/schedule-spec.js'
@@ -152,6 +153,37 @@ export interface ClaimRequest {
   /** Only these workflows. */
   readonly workflows: readonly string[]
   readonly limit: number
+}
+
+/** What a node claimed and may not begin yet: it has to pass gates first. */
+export interface Entrant {
+  readonly key: ExecutionKey
+  /** Fence: only while the row is claimed by this node at this epoch. */
+  readonly nodeId: string
+  readonly claimEpoch: number
+  readonly priority: number
+  /** In the order in which it passes them. */
+  readonly gates: readonly Gate[]
+}
+
+export interface AdmissionRequest {
+  /** Gates to look at: somebody has joined their lines. */
+  readonly gates: readonly string[]
+  /** Executions that have ended: the gates where they held places. */
+  readonly ended: readonly ExecutionKey[]
+  /** Also those that are due. */
+  readonly isDue: boolean
+}
+
+export interface Admission {
+  /** Those that have passed the last of their gates: their doorbells ring. */
+  readonly passed: readonly ExecutionKey[]
+  /** Gates to look at again soon: somebody else was at them, or others have come into their lines. */
+  readonly again: readonly string[]
+  /** More are due than were looked at. */
+  readonly isMore: boolean
+  /** When one of those looked at is worth another look, in ms from now. */
+  readonly nextInMs: number | null
 }
 
 /** A doorbell that rang on an execution which the node still holds. */
@@ -345,6 +377,16 @@ export interface Store {
   ringStranded(keys: readonly ExecutionKey[]): Promise<number>
   /** Upkeep: finds such rows in the given partitions and rings them. */
   sweepStranded(partitions: readonly { region: string; partition: number }[], limit: number): Promise<number>
+
+  // ---- gates
+  /** Into the lines of their gates: gives the claims up; what is not this node's any more is left alone. */
+  enqueue(entrants: readonly Entrant[]): Promise<void>
+  /** One bounded look at some gates: lets as many pass as there is room for. Never two at one gate at a time. */
+  admit(request: AdmissionRequest): Promise<Admission>
+  /** When a gate is due to be looked at, in ms from now; null: none is. */
+  nextGate(): Promise<number | null>
+  /** Changed limits, for the gates that there are already. */
+  updateLimits(limits: readonly Limit[]): Promise<void>
 
   // ---- single transitions (rare; not for hot paths)
   restart(row: RestartRow): Promise<StartOutcome | { readonly kind: 'conflict' }>

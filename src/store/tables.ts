@@ -19,6 +19,8 @@ export interface Tables {
   readonly timers: Identifier
   readonly signals: Identifier
   readonly schedules: Identifier
+  readonly gates: Identifier
+  readonly turns: Identifier
 }
 
 /** What a statement needs: a way to the database (the pool or one transaction) and the names of the tables. */
@@ -40,5 +42,7 @@ export function tablesOf(sql: Sql, schema: string): Tables {
     timers: name('timers'),
     signals: name('signals'),
     schedules: name('schedules'),
+    gates: name('gates'),
+    turns: name('turns'),
   }
 }

@@ -49,7 +49,7 @@ export async function takeTimers(database: Database, partitions: Wanted, limit: 
         select distinct region, partition, execution_id from taken order by region, partition, execution_id
       ) as d
       where e.region = d.region and e.partition = d.partition and e.execution_id = d.execution_id
-        and e.status in ('running', 'waiting', 'blocked')
+        and e.status in ('queued', 'running', 'waiting', 'blocked')
       returning 1
     )
     select count(*)::int4 as taken from taken`

@@ -228,12 +228,13 @@ export async function resumeRow(database: Database, key: ExecutionKey, version: 
 }
 
 /**
- * Deletes all that belongs to an execution, one range each. Indexes: timers_pkey, signals_pkey, events_pkey,
- * executions_pkey.
+ * Deletes all that belongs to an execution, one range each. Indexes: timers_pkey, turns_pkey, signals_pkey,
+ * events_pkey, executions_pkey.
  */
 export async function deleteExecution(database: Database, key: ExecutionKey): Promise<void> {
   const { sql, tables } = database
   await sql`delete from ${tables.timers} as e where ${isExecution(database, key)}`
+  await sql`delete from ${tables.turns} as e where ${isExecution(database, key)}`
   await sql`delete from ${tables.signals} as e where ${isExecution(database, key)}`
   await sql`delete from ${tables.events} as e where ${isExecution(database, key)}`
   await sql`delete from ${tables.executions} as e where ${isExecution(database, key)}`

@@ -5,8 +5,9 @@ import { checkName } from '../core/ids.js'
 import { CerebelumError } from '../core/errors.js'
 import { NAME_CHARACTERS_CEILING } from '../core/limits.js'
 import type { WorkflowContext } from './context.js'
+import { checkPriority, type GateOptions, rulesOf } from './gates.js'
 
-export interface WorkflowOptions<I, O> {
+export interface WorkflowOptions<I, O> extends GateOptions<I> {
   readonly name: string
   /** Recorded with each run; default "1". */
   readonly version?: string
@@ -27,9 +28,9 @@ export interface Workflow<I = unknown, O = unknown> {
 
 /**
  * Defines a workflow.
- * @param options name (1 to 100 printable characters, or what the engine's limits say), version, schemas
+ * @param options name (1 to 100 printable characters, or what the engine's limits say), version, schemas, limits
  * @param run deterministic: touches the world only through `ctx`
- * @throws CerebelumError INVALID_NAME | INVALID_ARGUMENT
+ * @throws CerebelumError INVALID_NAME | INVALID_ARGUMENT | INVALID_DURATION
  *
  * @example
  * export const greet = workflow({ name: 'greet', input: z.string() }, async (ctx, name) =>
@@ -47,5 +48,7 @@ export function workflow<I = unknown, O = unknown>(
       `Workflow "${options.name}" has no function to run. Pass one as second argument.`,
     )
   }
+  rulesOf(options.name, options)
+  if (options.priority !== undefined) checkPriority(options.priority, `workflow "${options.name}"`)
   return Object.freeze({ name: options.name, version, options, run })
 }

@@ -17,7 +17,7 @@ import { readSqlTemplates, type SqlTemplate } from '../support/sql-templates.js'
 import { runEveryStatement } from '../support/every-statement.js'
 import type { Statement } from '../support/wire.js'
 
-const LARGE = ['executions', 'events', 'timers', 'signals']
+const LARGE = ['executions', 'events', 'timers', 'signals', 'turns']
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const source = readSourceTree(root, 'src/store')

@@ -29,6 +29,7 @@ export async function runEveryStatement(running: Running): Promise<void> {
   await listEverything(store)
   await refuse(store)
   await postpone(store)
+  await passEveryGate(running)
   await store.readClusterStats()
   await sql`delete from leases`
   await store.readClusterStats()
@@ -71,6 +72,26 @@ async function listEverything(store: Store): Promise<void> {
     await store.list({ ...filter, limit: 10 })
     await store.list({ ...filter, limit: 10, after })
   }
+}
+
+/** Gates that are due, one that is not there, and one that has served its time. */
+async function passEveryGate({ store, sql }: Running): Promise<void> {
+  const place = new Place()
+  const [key = place.key('one')] = place.keys(1)
+  const node = place.node('a')
+  const gate = {
+    gateId: `${place.region}/gate`,
+    workflow: place.region,
+    rule: 'rate',
+    key: null,
+    runningMax: null,
+    bucket: { tokensMax: 1, refillMs: 1 },
+  }
+  await startClaimed(store, node, [key])
+  await store.enqueue([{ key, nodeId: node, claimEpoch: 1, priority: 3, gates: [gate] }])
+  await store.admit({ gates: ['none'], ended: [], isDue: true })
+  await sql`update gates set refilled_at = now() - interval '1 hour' where gate_id = ${gate.gateId}::text`
+  await store.admit({ gates: [gate.gateId], ended: [], isDue: false })
 }
 
 /** Of a schedule that nobody can judge. */

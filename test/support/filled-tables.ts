@@ -5,7 +5,17 @@ import type postgres from 'postgres'
 import { eventually } from './wait.js'
 
 const EXECUTIONS = 20_000
-const TABLES = ['executions', 'events', 'timers', 'signals', 'definitions', 'leases', 'partitions']
+const TABLES = [
+  'executions',
+  'events',
+  'timers',
+  'signals',
+  'gates',
+  'turns',
+  'definitions',
+  'leases',
+  'partitions',
+]
 
 export async function fillTables(sql: postgres.Sql, dialect: 'postgres' | 'cockroachdb'): Promise<void> {
   // Statistics that it collects by itself are of half a minute ago: of tables that were empty.
@@ -44,6 +54,17 @@ export async function fillTables(sql: postgres.Sql, dialect: 'postgres' | 'cockr
     insert into signals (region, partition, execution_id, message_id, position, kind, name, consumed_at)
     select 'local', (n % 64)::int2, 'filled ' || n::text, 'm', 1, 'signal', 's',
       case when n % 5 > 0 then now() - n * interval '1 minute' end
+    from generate_series(1, ${EXECUTIONS}::int4) as t (n)`
+  await sql`
+    insert into gates (gate_id, workflow, rule, key, running_max, due_at)
+    select 'gate ' || n::text, 'filled ' || (n % 1000)::text, 'concurrency', n::text, 3, now() + n * interval '1 second'
+    from generate_series(1, ${EXECUTIONS / 4}::int4) as t (n)`
+  await sql`
+    insert into turns (
+      region, partition, execution_id, run, stage, gate_id, state, priority, queued_at, started_at
+    )
+    select 'local', (n % 64)::int2, 'filled ' || n::text, 1, 0, 'gate ' || (n % ${EXECUTIONS / 4}::int4)::text,
+      case when n % 3 = 0 then 'held' else 'waiting' end, 3, now(), now()
     from generate_series(1, ${EXECUTIONS}::int4) as t (n)`
   await analyzeTables(sql, dialect)
 }

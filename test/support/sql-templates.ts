@@ -48,7 +48,7 @@ function indexesIn(comment: string): string[][] {
 }
 
 const INDEX_NAME =
-  '(?:executions|events|timers|signals|schedules|leases|partitions|settings|definitions)_[a-z]+'
+  '(?:executions|events|timers|signals|schedules|leases|partitions|settings|definitions|gates|turns)_[a-z]+'
 const INDEX_NAMES = new RegExp(String.raw`\b${INDEX_NAME}(?: or ${INDEX_NAME})*\b`, 'g')
 
 function piecesOf(quasi: unknown): string[] {

@@ -4,7 +4,8 @@
 import type postgres from 'postgres'
 import type { NewEvent } from '../../src/core/event.js'
 import type { ExecutionKey } from '../../src/core/execution.js'
-import type { NewSchedule, ScheduleChange, SeenSchedule, Store } from '../../src/store/store.js'
+import type { Gate } from '../../src/core/gate.js'
+import type { Entrant, NewSchedule, ScheduleChange, SeenSchedule, Store } from '../../src/store/store.js'
 import {
   claimIn,
   commitOf,
@@ -106,7 +107,88 @@ async function stranded(world: World): Promise<void> {
 const joined = (world: World): Promise<void> =>
   world.store.insertLease({ ...LEASE, nodeId: world.node, leaseMs: 3_600_000 })
 
+const gateOf = ({ place }: World, rule: string, runningMax: number | null): Gate => ({
+  gateId: `${place.region}/${rule}`,
+  workflow: place.region,
+  rule,
+  key: null,
+  runningMax,
+  bucket: runningMax === null ? { tokensMax: 2, refillMs: 1e9 } : null,
+})
+
+/** Two behind two gates, and a third that waits. */
+async function lined(world: World): Promise<void> {
+  await claimed(world)
+  await world.store.enqueue([one(world), two(world), three(world)].map((key) => entrantOf(world, key)))
+}
+
+async function passedOnce(world: World): Promise<void> {
+  await lined(world)
+  const { gateId } = gateOf(world, 'concurrency', 2)
+  await world.store.admit({ gates: [gateId], ended: [], isDue: false })
+}
+
+function entrantOf(world: World, key: ExecutionKey): Entrant {
+  const gates = [gateOf(world, 'concurrency', 2), gateOf(world, 'rate', null)]
+  return { key, nodeId: world.node, claimEpoch: 1, priority: 3, gates }
+}
+
 export const STORE_CALLS: readonly StoreCall[] = [
+  {
+    name: "enqueue: what is claimed, and what is somebody else's",
+    of: 'enqueue',
+    prepare: claimed,
+    run: (world) =>
+      world.store.enqueue([entrantOf(world, one(world)), { ...entrantOf(world, two(world)), claimEpoch: 9 }]),
+  },
+  {
+    name: 'admit: at the first gate',
+    of: 'admit',
+    prepare: lined,
+    run: async (world) => {
+      const { gateId } = gateOf(world, 'concurrency', 2)
+      const { passed, again } = await world.store.admit({ gates: [gateId], ended: [], isDue: false })
+      return { passed, again }
+    },
+  },
+  {
+    name: 'admit: at the last gate',
+    of: 'admit',
+    prepare: passedOnce,
+    run: async (world) => {
+      const { gateId } = gateOf(world, 'rate', null)
+      const { passed } = await world.store.admit({ gates: [gateId], ended: [], isDue: false })
+      return passed.map(({ executionId }) => executionId).toSorted()
+    },
+  },
+  {
+    name: 'admit: where one has ended',
+    of: 'admit',
+    prepare: async (world) => {
+      await passedOnce(world)
+      await world.store.terminate(one(world), TERMINATED)
+    },
+    run: async (world) => {
+      const { passed } = await world.store.admit({ gates: [], ended: [one(world)], isDue: false })
+      return passed
+    },
+  },
+  {
+    name: 'nextGate',
+    of: 'nextGate',
+    prepare: lined,
+    run: async ({ store }) => Number(await store.nextGate()) <= 0,
+  },
+  {
+    name: 'updateLimits: one that has changed, one that is gone',
+    of: 'updateLimits',
+    prepare: lined,
+    run: (world) =>
+      world.store.updateLimits([
+        gateOf(world, 'concurrency', 7),
+        { ...gateOf(world, 'rate', null), bucket: null },
+      ]),
+  },
   {
     name: 'insertExecutions: generated ids, claimed, for later and for nobody',
     of: 'insertExecutions',

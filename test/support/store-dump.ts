@@ -40,6 +40,11 @@ export async function readRows(sql: postgres.Sql, place: Place): Promise<unknown
     partitions: await sql`select id, owner from partitions where owner like ${prefix}::text order by id`,
     definitions: await sql`select * from definitions where workflow like ${prefix}::text`,
     schedules: await sql`select * from schedules where schedule_id like ${prefix}::text`,
+    gates: await sql`
+      select gate_id, rule, running_max, tokens_max, round(tokens) as tokens, refilled_at from gates
+      where workflow like ${prefix}::text order by gate_id`,
+    turns: await sql`
+      select * from turns where execution_id like ${prefix}::text order by execution_id, run, stage`,
     payments: await sql`select * from payments where id like ${prefix}::text order by id`,
   }
 }

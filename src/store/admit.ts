@@ -1,0 +1,127 @@
+// `Store.admit`: one look at some gates, as one transaction. The locks come first and in a statement of their own, so
+// that everything after them sees what whoever held them before has done. Gates that somebody else is at are told, not
+// waited for: that look may have begun too early for what we know.
+
+import type { ExecutionKey } from '../core/execution.js'
+import { nextLookMs, roomOf, tokensOf } from '../core/gate.js'
+import {
+  deleteGates,
+  deleteTurns,
+  findGates,
+  freePlaces,
+  lockDueGates,
+  lockGates,
+  passGates,
+  readGateIds,
+  readGates,
+  readLines,
+  type LockedGate,
+  type Turn,
+  updateGates,
+} from './gates.js'
+import { withRetry } from './retry.js'
+import { inTransaction, type SingleContext } from './single.js'
+import type { Admission, AdmissionRequest } from './store.js'
+import type { Database } from './tables.js'
+
+/** Of those asked for, and of those that are due. */
+const GATES_MAX = 100
+const PASSED_MAX = 200
+/** Looked at beyond those for whom there is room: some have ended, and are cleared away. */
+const SPARE = 20
+
+export async function admit(context: SingleContext, request: AdmissionRequest): Promise<Admission> {
+  // Also of tries whose answer was lost: a doorbell that turns out not to ring, or a look for nothing, harms nobody.
+  const passed = new Map<string, ExecutionKey>()
+  const again = new Set<string>()
+  const last = await withRetry(context.policy, 'admit', () =>
+    inTransaction(context, async (database) => {
+      const look = await lookOnce(database, request)
+      for (const key of look.passed) passed.set(key.executionId, key)
+      for (const gateId of look.again) again.add(gateId)
+      return look
+    }),
+  )
+  return { ...last, passed: [...passed.values()], again: [...again] }
+}
+
+async function lookOnce(database: Database, { gates, ended, isDue }: AdmissionRequest): Promise<Admission> {
+  const wanted = [...new Set([...gates, ...(await findGates(database, ended))])]
+  const now = wanted.slice(0, GATES_MAX)
+  const locked = new Set(await lockGates(database, now))
+  const isMore = isDue ? await lockDue(database, locked) : false
+  const missed = now.filter((gateId) => !locked.has(gateId))
+  const left = [...(await readGateIds(database, missed)), ...wanted.slice(GATES_MAX)]
+  if (locked.size === 0) return { passed: [], again: left, isMore: false, nextInMs: null }
+  const look = await lookAt(database, [...locked])
+  return { ...look, again: [...look.again, ...left], isMore }
+}
+
+async function lockDue(database: Database, locked: Set<string>): Promise<boolean> {
+  const due = await lockDueGates(database, GATES_MAX)
+  for (const gateId of due) locked.add(gateId)
+  return due.length === GATES_MAX
+}
+
+async function lookAt(database: Database, gateIds: readonly string[]): Promise<Omit<Admission, 'isMore'>> {
+  await freePlaces(database, gateIds)
+  const gates = await readGates(database, gateIds)
+  const open = gates
+    .filter(({ waits }) => waits)
+    .map(({ gateId, at, ...gate }) => ({ gateId, at, room: roomOf(gate, PASSED_MAX) }))
+    .filter(({ room }) => room > 0)
+  const most = Math.max(0, ...open.map(({ room }) => room))
+  const turns = open.length === 0 ? [] : await passGates(database, open, most + SPARE)
+  const unlimited = new Set(gates.filter(({ runningMax }) => runningMax === null).map(({ gateId }) => gateId))
+  // Behind a rate alone nobody holds a place.
+  await deleteTurns(
+    database,
+    turns.filter(({ fate, gateId }) => fate === 'gone' || (fate === 'passed' && unlimited.has(gateId))),
+  )
+  const passed = turns.filter(({ fate }) => fate === 'passed')
+  const nextInMs = await close(database, gates, passed)
+  return {
+    nextInMs,
+    passed: passed.flatMap(({ key, nextGateId }) => (nextGateId === null ? [key] : [])),
+    again: [
+      ...new Set([...passed.flatMap(({ nextGateId }) => nextGateId ?? []), ...unfinished(open, turns)]),
+    ],
+  }
+}
+
+/** Gates where those who had ended stood in the way of those for whom there is room, or that let pass all they could. */
+function unfinished(
+  open: readonly { readonly gateId: string; readonly room: number }[],
+  turns: readonly Turn[],
+): string[] {
+  return open.flatMap(({ gateId, room }) => {
+    const here = turns.filter((turn) => turn.gateId === gateId)
+    const passed = here.filter(({ fate }) => fate === 'passed').length
+    const isCleared = passed < room && here.some(({ fate }) => fate === 'gone')
+    return isCleared || passed === PASSED_MAX ? [gateId] : []
+  })
+}
+
+async function close(
+  database: Database,
+  gates: readonly LockedGate[],
+  turns: readonly Turn[],
+): Promise<number | null> {
+  const lines = await readLines(
+    database,
+    gates.map(({ gateId }) => gateId),
+  )
+  const kept: { gateId: string; at: string; tokens: number | null; lookInMs: number }[] = []
+  const served: string[] = []
+  for (const gate of gates) {
+    const passed = turns.filter(({ gateId }) => gateId === gate.gateId).length
+    const line = lines.get(gate.gateId) ?? { waits: true, isEmpty: false }
+    const lookInMs = nextLookMs(gate, { passed, ...line })
+    const tokens = gate.bucket === null ? null : tokensOf(gate) - passed
+    if (lookInMs === null) served.push(gate.gateId)
+    else kept.push({ gateId: gate.gateId, at: gate.at, tokens, lookInMs })
+  }
+  await updateGates(database, kept)
+  await deleteGates(database, served)
+  return kept.length === 0 ? null : Math.min(...kept.map(({ lookInMs }) => lookInMs))
+}
