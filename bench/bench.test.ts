@@ -4,6 +4,8 @@
 import { inject, expect, it } from 'vitest'
 import { openPlace } from './harness/place.js'
 import { median, percentile } from './harness/pairs.js'
+import { cluster } from './load/cluster.js'
+import { failover } from './load/failover.js'
 import { throughput } from './load/throughput.js'
 
 it('throughput runs, checks its work and reports every figure', async () => {
@@ -27,6 +29,35 @@ it('throughput runs, checks its work and reports every figure', async () => {
     await place.close()
   }
 })
+
+it('failover kills nodes, and says when each of their executions went on', async () => {
+  const place = await openPlace(inject('databaseUrl'))
+  try {
+    for (const apart of [false, true]) {
+      const sizes = { kills: 1, running: 20, waiting: 5, survivors: 2 }
+      const report = await failover(place, { ...sizes, apart, onProgress: () => undefined })
+      expect(report).toMatchObject({ name: 'failover', executions: 20, runs: 1, apart })
+      expect(report.p99_ms).toBeGreaterThanOrEqual(report.noticed_ms)
+    }
+  } finally {
+    await place.close()
+  }
+}, 120_000)
+
+it('cluster counts, kills and drains nodes', async () => {
+  const place = await openPlace(inject('databaseUrl'))
+  try {
+    const sizes = { nodes: 6, idle: 1, starts: 5, drains: 1, apart: false }
+    const report = await cluster(place, { ...sizes, onProgress: () => undefined })
+    expect(report).toMatchObject({ name: 'cluster', nodes: 6, partitions: 96 })
+    expect(report.idle_statements_per_s).toBeGreaterThan(1)
+    expect(report.deaths.map(({ nodes }) => nodes)).toEqual([1, 1, 3])
+    expect(report.join_moved).toBeGreaterThan(0)
+    expect(report.hand_over_p99_ms).toBeGreaterThan(0)
+  } finally {
+    await place.close()
+  }
+}, 120_000)
 
 it('medians and percentiles are those of the values', () => {
   expect(median([3, 1, 2])).toBe(2)

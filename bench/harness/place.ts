@@ -20,12 +20,15 @@ export interface Place {
   /** A plain client for reading counters. */
   readonly sql: postgres.Sql
   /** Migrates and names a fresh schema. */
-  freshSchema(): Promise<string>
+  freshSchema(options?: { readonly partitionCount?: number }): Promise<string>
   close(): Promise<void>
 }
 
-export async function openPlace(databaseUrl: string | undefined): Promise<Place> {
-  const owned = databaseUrl === undefined ? await startOwn() : undefined
+export async function openPlace(
+  databaseUrl: string | undefined,
+  settings: Readonly<Record<string, number>> = {},
+): Promise<Place> {
+  const owned = databaseUrl === undefined ? await startOwn(settings) : undefined
   const url = databaseUrl ?? owned?.url ?? ''
   const sql = createPool({
     url,
@@ -45,9 +48,9 @@ export async function openPlace(databaseUrl: string | undefined): Promise<Place>
     isPostgres,
     serverPid: owned?.pid,
     sql,
-    async freshSchema() {
+    async freshSchema({ partitionCount } = {}) {
       const schema = `bench_${randomBytes(6).toString('hex')}`
-      await migrate({ url, schema })
+      await migrate({ url, schema, ...(partitionCount !== undefined && { partitionCount }) })
       schemas.push(schema)
       return schema
     },
@@ -72,11 +75,13 @@ async function refuseUnsafe(sql: postgres.Sql): Promise<void> {
   }
 }
 
-async function startOwn(): Promise<{ url: string; pid: number; stop: () => Promise<void> }> {
+async function startOwn(
+  settings: Readonly<Record<string, number>>,
+): Promise<{ url: string; pid: number; stop: () => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'cerebelum-bench-'))
   // As root the server runs as another user, who must be able to enter.
   await chmod(folder, 0o711)
-  const server = await startEmbeddedPostgres({ dataDir: join(folder, 'data') })
+  const server = await startEmbeddedPostgres({ dataDir: join(folder, 'data'), settings })
   return {
     url: server.url,
     pid: server.pid,
