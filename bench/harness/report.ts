@@ -11,6 +11,8 @@ export interface Report extends PairResult, Cost {
   readonly unit: string
   /** What the reference is. */
   readonly reference_name: string
+  /** Of one unit of the reference. */
+  readonly reference_cpu_ms_database: number | null
   readonly server: string
   readonly machine: string
   readonly node_version: string
@@ -40,6 +42,7 @@ export function writeReport(report: Report, json: boolean): void {
       `${figure(report.cpu_ms_node, 3)} + ${figure(report.cpu_ms_database, 3)}`,
       null,
     ],
+    ['… of the raw rows, database', figure(report.reference_cpu_ms_database, 3), null],
     ['checked', report.checked, null],
     ['on', `${report.machine}, Node ${report.node_version}, ${report.server}`, null],
   ]

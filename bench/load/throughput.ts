@@ -1,7 +1,7 @@
 // `throughput`: three-step workflows per second of one node beside the raw limit of the same database.
 
 import { CostMeter } from '../harness/cost.js'
-import { percentile, runPairs } from '../harness/pairs.js'
+import { percentile, runPairs, type Contestant } from '../harness/pairs.js'
 import type { Place } from '../harness/place.js'
 import { machineText, type Report } from '../harness/report.js'
 import { startRawRows } from './raw-rows.js'
@@ -28,12 +28,31 @@ export async function throughput(place: Place, options: ThroughputOptions): Prom
     ours.takeLatencies()
     const doneBefore = ours.done
     const meter = new CostMeter(place, schema)
-    // Only our own slices are metered, so the reference costs us nothing.
-    const metered = {
-      name: ours.name,
-      run: (sliceSeconds: number) => meter.measure(() => ours.run(sliceSeconds)),
+    const rawMeter = new CostMeter(place, schema)
+    // Each is metered by itself, and neither pays for what the other left behind.
+    const metered = (contestant: Contestant, its: CostMeter): Contestant => ({
+      name: contestant.name,
+      async run(sliceSeconds) {
+        await place.settle()
+        return its.measure(() => contestant.run(sliceSeconds))
+      },
+    })
+    let rawUnits = 0
+    const counted: Contestant = {
+      name: reference.name,
+      async run(sliceSeconds) {
+        const slice = await reference.run(sliceSeconds)
+        rawUnits += slice.units
+        return slice
+      },
     }
-    const result = await runPairs({ ours: metered, reference, rounds, seconds, onProgress })
+    const result = await runPairs({
+      ours: metered(ours, meter),
+      reference: metered(counted, rawMeter),
+      rounds,
+      seconds,
+      onProgress,
+    })
     const latencies = ours.takeLatencies()
     return {
       name: 'throughput',
@@ -41,6 +60,7 @@ export async function throughput(place: Place, options: ThroughputOptions): Prom
       reference_name: `raw limit (${reference.shape})`,
       ...result,
       ...meter.per(ours.done - doneBefore),
+      reference_cpu_ms_database: rawMeter.per(rawUnits).cpu_ms_database,
       p50_ms: percentile(latencies, 0.5),
       p99_ms: percentile(latencies, 0.99),
       checked: await check(place, schema, ours.done),
