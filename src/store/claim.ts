@@ -28,7 +28,7 @@ export async function claimReady(
       from unnest(${w.region}::text[], ${w.partition}::int2[]) as w (region, partition)
       cross join lateral (
         select e.region, e.partition, e.execution_id, e.ready_at
-        from ${tables.executions} as e
+        from ${tables.by('executions_ready')} as e
         where e.region = w.region and e.partition = w.partition
           and e.ready_at >= ${request.since?.toISOString() ?? '-infinity'}::timestamptz
           and e.ready_at <= now() - ${request.lateMs ?? 0}::float8 * interval '1 millisecond'
@@ -40,15 +40,19 @@ export async function claimReady(
       ) as d
     ), due as (
       select e.region, e.partition, e.execution_id
-      from (select n.region, n.partition, n.execution_id, n.ready_at from near as n order by n.ready_at) as n
-      join ${tables.executions} as e
+      from (
+        select n.region, n.partition, n.execution_id, n.ready_at from near as n
+        order by n.ready_at
+        limit ${lockableOf(database, request.limit)}::int8
+      ) as n
+      join ${tables.by('executions_pkey')} as e
         on e.region = n.region and e.partition = n.partition and e.execution_id = n.execution_id
       where e.ready_at is not null and e.claimed_by is null and e.status in ('queued', 'running', 'waiting', 'blocked')
       order by n.ready_at
       limit ${request.limit}::int8
       for update of e skip locked
     )
-    update ${tables.executions} as e set
+    update ${tables.by('executions_pkey')} as e set
       claimed_by = ${request.nodeId}::text, claim_epoch = e.claim_epoch + 1, claim_token = ${request.token}::int4,
       ready_at = null, status = 'running'
     from due as d
@@ -65,6 +69,15 @@ export function shareOf(limit: number, partitions: number): number {
   return Math.min(limit, Math.max(SHARE_MIN, Math.ceil((SHARES * limit) / Math.max(1, partitions))))
 }
 
+/**
+ * How many candidates to go through for `limit` locks: PostgreSQL takes locks until there are enough. CockroachDB may
+ * first lock all candidates and then choose, so it gets no more of them than may be locked; what others hold of these
+ * is missing, and the next call gets the rest.
+ */
+export function lockableOf({ tables }: Database, limit: number): number | null {
+  return tables.dialect === 'cockroachdb' ? limit : null
+}
+
 const SHARES = 4
 const SHARE_MIN = 20
 
@@ -77,7 +90,7 @@ export async function readByToken(
   const { sql, tables } = database
   const rows = await sql<RawClaimed[]>`
     select ${claimedColumns(database)}
-    from ${tables.executions} as e
+    from ${tables.by('executions_claimed')} as e
     where e.claimed_by = ${wanted.nodeId}::text and e.claim_token = any(${plainArray(wanted.tokens)}::int4[])`
   return rows.map((row) => decodeClaimed(row, home))
 }
@@ -105,7 +118,7 @@ export async function findHeld(
   const { sql, tables } = database
   const rows = await sql<Pick<RawRung, 'region' | 'partition' | 'execution_id' | 'claim_epoch'>[]>`
     select e.region, e.partition, e.execution_id, e.claim_epoch
-    from ${tables.executions} as e
+    from ${tables.by('executions_claimed')} as e
     where e.claimed_by = ${nodeId}::text
     limit ${limit}::int8`
   return rows.map((row) => ({
@@ -119,7 +132,7 @@ export async function findRung(database: Database, nodeId: string, limit: number
   const { sql, tables } = database
   const rows = await sql<RawRung[]>`
     select e.region, e.partition, e.execution_id, e.claim_epoch, e.inbox, now() as at
-    from ${tables.executions} as e
+    from ${tables.by('executions_claimed')} as e
     where e.claimed_by = ${nodeId}::text and e.ready_at is not null
     order by e.ready_at
     limit ${limit}::int8`
@@ -138,13 +151,13 @@ export async function clearRung(database: Database, nodeId: string, found: reado
     with rung as (
       select e.region, e.partition, e.execution_id, e.ready_at
       from ${sortedKeys(database, k)} as k
-      join ${tables.executions} as e
+      join ${tables.by('executions_pkey')} as e
         on e.region = k.region and e.partition = k.partition and e.execution_id = k.execution_id
       where e.claimed_by = ${nodeId}::text and e.ready_at is not null
       order by k.region, k.partition, k.execution_id
       for update of e
     )
-    update ${tables.executions} as e set ready_at = null
+    update ${tables.by('executions_pkey')} as e set ready_at = null
     from rung as r
     where e.region = r.region and e.partition = r.partition and e.execution_id = r.execution_id
       and e.claimed_by = ${nodeId}::text
@@ -163,7 +176,7 @@ export async function readHeld(database: Database, nodeId: string, found: readon
     select e.region, e.partition, e.execution_id, e.claim_epoch, e.inbox, now() as at
     from unnest(${k.region}::text[], ${k.partition}::int2[], ${k.executionId}::text[])
       as k (region, partition, execution_id)
-    join ${tables.executions} as e
+    join ${tables.by('executions_pkey')} as e
       on e.region = k.region and e.partition = k.partition and e.execution_id = k.execution_id
     where e.claimed_by = ${nodeId}::text`
   return rows.map(decodeRung)

@@ -53,6 +53,7 @@ function writesMore(commit: Commit): boolean {
 /**
  * Plain appends. The fence is read, not written: should the claim be taken in between, then the key of `events`
  * decides, as everywhere. Index: executions_pkey, one row per commit. Rows written: the events and their timers.
+ * ("Is not distinct from", because with "=" PostgreSQL may look through all that the node holds instead.)
  */
 function writeAppends(database: Database, commits: readonly Commit[]): Promise<Passed[]> {
   const { sql, tables } = database
@@ -64,9 +65,9 @@ function writeAppends(database: Database, commits: readonly Commit[]): Promise<P
       from unnest(
         ${x.n}::int4[], ${x.region}::text[], ${x.partition}::int2[], ${x.executionId}::text[], ${x.epoch}::int4[]
       ) as x (n, region, partition, execution_id, epoch)
-      join ${tables.executions} as e
+      join ${tables.by('executions_pkey')} as e
         on e.region = x.region and e.partition = x.partition and e.execution_id = x.execution_id
-        and e.claimed_by = ${x.nodeId}::text and e.claim_epoch = x.epoch
+        and e.claimed_by is not distinct from ${x.nodeId}::text and e.claim_epoch = x.epoch
     ), written as (
       select v.n, v.version, v.type, v.seq, v.name, v.attempt, v.detail, v.payload, v.message_id,
         coalesce(v.due_at, now() + v.delay_ms * interval '1 millisecond') as due_at, coalesce(v.at, now()) as at
@@ -124,9 +125,9 @@ function writeAll(database: Database, commits: readonly Commit[]): Promise<Passe
       )
     ), held as (
       select x.n, x.act, e.region, e.partition, e.execution_id
-      from x join ${tables.executions} as e
+      from x join ${tables.by('executions_pkey')} as e
         on e.region = x.region and e.partition = x.partition and e.execution_id = x.execution_id
-        and e.claimed_by = ${x.nodeId}::text and e.claim_epoch = x.epoch
+        and e.claimed_by is not distinct from ${x.nodeId}::text and e.claim_epoch = x.epoch
     ), sent as (
       select m.n, m.region, m.partition, m.execution_id, m.message_id, m.kind, m.name, m.payload, m.detail,
         row_number() over (partition by m.region, m.partition, m.execution_id order by m.i) as ordinal
@@ -138,7 +139,7 @@ function writeAll(database: Database, commits: readonly Commit[]): Promise<Passe
       -- A parent's word counts with its own children only: an id may have become somebody else's.
       -- (A value and not "exists", which a planner may answer by reading the whole table once.)
       where m.kind = 'child' or m.name = (
-        select c.parent_id from ${tables.executions} as c
+        select c.parent_id from ${tables.by('executions_pkey')} as c
         where c.region = m.region and c.partition = m.partition and c.execution_id = m.execution_id
       )
     ), moves as (
@@ -151,7 +152,7 @@ function writeAll(database: Database, commits: readonly Commit[]): Promise<Passe
       from sent as s group by s.region, s.partition, s.execution_id
       order by region, partition, execution_id
     ), moved as (
-      update ${tables.executions} as e set
+      update ${tables.by('executions_pkey')} as e set
         status = case
           when u.act in ('release', 'close') then u.status
           when u.act = 'ring' and u.forced and e.status in ('paused', 'dead') then 'running'

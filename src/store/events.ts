@@ -39,7 +39,7 @@ export async function readRawHistories(
     ) as k (n, region, partition, execution_id, from_version)
     cross join lateral (
       select e.version, e.type, e.seq, e.name, e.attempt, e.detail, e.payload, e.message_id, e.due_at, e.at
-      from ${tables.events} as e
+      from ${tables.by('events_pkey')} as e
       where e.region = k.region and e.partition = k.partition and e.execution_id = k.execution_id
         and e.version >= k.from_version
       order by e.version

@@ -18,7 +18,7 @@ export async function readExecutions(
     select k.n, ${executionColumns(database)}
     from unnest(${k.n}::int4[], ${k.region}::text[], ${k.partition}::int2[], ${k.executionId}::text[])
       as k (n, region, partition, execution_id)
-    join ${tables.executions} as e
+    join ${tables.by('executions_pkey')} as e
       on e.region = k.region and e.partition = k.partition and e.execution_id = k.execution_id`
   return groupByIndex(keys.length, rows, decodeExecution).map((found) => found[0] ?? null)
 }

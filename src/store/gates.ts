@@ -185,7 +185,7 @@ export async function passGates(
         order by t.priority, t.queued_at, t.execution_id
         limit ${lookedAt}::int8
       ) as l
-      left join ${tables.executions} as e
+      left join ${tables.by('executions_pkey')} as e
         on e.region = l.region and e.partition = l.partition and e.execution_id = l.execution_id
     ), ranked as (
       select l.gate_id, l.room, l.at, l.region, l.partition, l.execution_id, l.run, l.stage, l.fate,
@@ -204,7 +204,7 @@ export async function passGates(
       where r.fate = 'passed' and r.place <= r.room
       order by r.region, r.partition, r.execution_id
     ), moved as (
-      update ${tables.executions} as e set
+      update ${tables.by('executions_pkey')} as e set
         status = case when c.next_gate_id is null then 'running' else e.status end,
         ready_at = case when c.next_gate_id is null then coalesce(e.ready_at, now()) else e.ready_at end,
         version = case when c.next_gate_id is null then e.version + 1 else e.version end,

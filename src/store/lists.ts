@@ -5,6 +5,7 @@ import type { ExecutionStatus } from '../core/execution.js'
 import { textArray } from './arrays.js'
 import { executionColumns } from './executions.js'
 import { decodeExecution, type RawExecution } from './rows.js'
+import { slices } from './keys.js'
 import type { ExecutionRow, ListQuery } from './store.js'
 import type { Database } from './tables.js'
 
@@ -40,16 +41,72 @@ const TROUBLED: ReadonlySet<string> = new Set([
   'dead',
 ])
 
-/** Index: executions_listed, one range per workflow, until `limit` rows of it pass the filters. */
-function listByWorkflow(database: Database, query: ListQuery): Promise<RawExecution[]> {
+async function listByWorkflow(database: Database, query: ListQuery): Promise<RawExecution[]> {
+  if (query.workflow !== undefined) return listOfWorkflow(database, query, query.workflow)
+  if (database.tables.dialect === 'postgres') return listOfEachWorkflow(database, query)
+  const workflows = await readWorkflows(database)
+  return listOfEach(query, workflows, (workflow) => listOfWorkflow(database, query, workflow))
+}
+
+function listTroubled(
+  database: Database,
+  query: ListQuery,
+  statuses: readonly ExecutionStatus[],
+): Promise<RawExecution[]> {
+  const distinct = [...new Set(statuses)]
+  return database.tables.dialect === 'postgres'
+    ? listOfEachStatus(database, query, distinct)
+    : listOfEach(query, distinct, (status) => listOfStatus(database, query, status))
+}
+
+/**
+ * For CockroachDB: the newest of several lists, each asked for on its own, a few at a time. Asked for all of them at
+ * once it reads the whole index, because it cannot end a range of a join after so many rows.
+ */
+async function listOfEach<T>(
+  query: ListQuery,
+  of: readonly T[],
+  list: (one: T) => Promise<RawExecution[]>,
+): Promise<RawExecution[]> {
+  let newest: RawExecution[] = []
+  for (const slice of slices(of, LISTS_AT_ONCE)) {
+    const lists = await Promise.all(slice.map(list))
+    newest = [newest, ...lists].flat().sort(byAge).slice(0, query.limit)
+  }
+  return newest
+}
+
+const LISTS_AT_ONCE = 5
+
+function byAge(one: RawExecution, other: RawExecution): number {
+  const ms = other.started_at.getTime() - one.started_at.getTime()
+  if (ms !== 0) return ms
+  return one.execution_id < other.execution_id ? 1 : -1
+}
+
+/** For CockroachDB. Reads all of `definitions`: a row per version of a workflow. */
+async function readWorkflows({ sql, tables }: Database): Promise<string[]> {
+  const rows = await sql<{ workflow: string }[]>`select distinct d.workflow from ${tables.definitions} as d`
+  return rows.map(({ workflow }) => workflow)
+}
+
+/** Index: executions_listed, one range, until `limit` rows of it pass the filters. */
+function listOfWorkflow(database: Database, query: ListQuery, workflow: string): Promise<RawExecution[]> {
   const { sql, tables } = database
-  const workflows =
-    query.workflow === undefined
-      ? sql`(select distinct d.workflow from ${tables.definitions} as d)`
-      : sql`(select ${query.workflow}::text as workflow)`
   return sql<RawExecution[]>`
     select ${executionColumns(database)}
-    from ${workflows} as w
+    from ${tables.by('executions_listed')} as e
+    where e.workflow = ${workflow}::text and ${inRange(database, query)} and ${filters(database, query)}
+    order by e.started_at desc, e.execution_id desc
+    limit ${query.limit}::int8`
+}
+
+/** For PostgreSQL. Index: executions_listed, one range per workflow, until `limit` rows of it pass the filters. */
+function listOfEachWorkflow(database: Database, query: ListQuery): Promise<RawExecution[]> {
+  const { sql, tables } = database
+  return sql<RawExecution[]>`
+    select ${executionColumns(database)}
+    from (select distinct d.workflow from ${tables.definitions} as d) as w
     cross join lateral (
       select ${executionColumns(database)}
       from ${tables.executions} as e
@@ -61,8 +118,25 @@ function listByWorkflow(database: Database, query: ListQuery): Promise<RawExecut
     limit ${query.limit}::int8`
 }
 
-/** Index: executions_troubled, one range per status, until `limit` rows of it pass the filters. */
-function listTroubled(
+/** For CockroachDB. Index: executions_troubled, one range, until `limit` rows of it pass the filters. */
+function listOfStatus(
+  database: Database,
+  query: ListQuery,
+  status: ExecutionStatus,
+): Promise<RawExecution[]> {
+  const { sql, tables } = database
+  return sql<RawExecution[]>`
+    select ${executionColumns(database)}
+    from ${tables.by('executions_troubled')} as e
+    where e.status = ${status}::text
+      and e.status in ('failed', 'canceled', 'terminated', 'paused', 'blocked', 'dead')
+      and ${inRange(database, query)} and ${filters(database, query)}
+    order by e.started_at desc, e.execution_id desc
+    limit ${query.limit}::int8`
+}
+
+/** For PostgreSQL. Index: executions_troubled, one range per status, until `limit` rows of it pass the filters. */
+function listOfEachStatus(
   database: Database,
   query: ListQuery,
   statuses: readonly ExecutionStatus[],
@@ -70,7 +144,7 @@ function listTroubled(
   const { sql, tables } = database
   return sql<RawExecution[]>`
     select ${executionColumns(database)}
-    from unnest(${textArray([...new Set(statuses)])}::text[]) as w (status)
+    from unnest(${textArray(statuses)}::text[]) as w (status)
     cross join lateral (
       select ${executionColumns(database)}
       from ${tables.executions} as e
@@ -89,7 +163,7 @@ function listChildren(database: Database, query: ListQuery, parentId: string): P
   const { sql, tables } = database
   return sql<RawExecution[]>`
     select ${executionColumns(database)}
-    from ${tables.executions} as e
+    from ${tables.by('executions_children')} as e
     where e.parent_id = ${parentId}::text and ${inRange(database, query)} and ${filters(database, query)}
     order by e.started_at desc, e.execution_id desc
     limit ${query.limit}::int8`
@@ -100,7 +174,7 @@ function listByAttributes(database: Database, query: ListQuery): Promise<RawExec
   const { sql, tables } = database
   return sql<RawExecution[]>`
     select ${executionColumns(database)}
-    from ${tables.executions} as e
+    from ${tables.by('executions_attributes')} as e
     where ${inRange(database, query)} and ${filters(database, query)}
     order by e.started_at desc, e.execution_id desc
     limit ${query.limit}::int8`

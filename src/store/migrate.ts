@@ -43,8 +43,9 @@ export async function migrate(options: MigrateOptions): Promise<void> {
     await pool`select 1`
     await prepare(pool, schema)
     await underLock(sessions, schema, async () => {
-      await applyFiles({ ...options, schema, dialect: await detectDialect(pool) })
-      const database = { sql: pool, tables: tablesOf(pool, schema) }
+      const dialect = await detectDialect(pool)
+      await applyFiles({ ...options, schema, dialect })
+      const database = { sql: pool, tables: tablesOf(pool, schema, dialect) }
       await initializePartitions(database, {
         partitionCount: options.partitionCount,
         region: options.region ?? 'local',

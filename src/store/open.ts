@@ -126,7 +126,8 @@ const RETRY_FOR_MS = 30_000
 const CLOSE_SECONDS = 5
 
 async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Store> {
-  const tables = tablesOf(pools.work, options.schema ?? 'cerebelum')
+  const dialect = await detectDialect(pools.work)
+  const tables = tablesOf(pools.work, options.schema ?? 'cerebelum', dialect)
   const database: Database = { sql: pools.work, tables }
   const pulse: Database = { sql: pools.heartbeat, tables }
   const policy: RetryPolicy = {
@@ -134,7 +135,6 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     retryForMs: options.retryForMs ?? RETRY_FOR_MS,
     outage: new Outage(),
   }
-  const dialect = await detectDialect(pools.work)
   const partitionCount = await readPartitionCount(database)
   await checkSchema(database, dialect)
   checkPartitionCount(partitionCount, options.partitionCount)

@@ -70,6 +70,6 @@ function readState(database: Database, commits: readonly Commit[]): Promise<RawS
     select k.n, e.claimed_by, e.claim_epoch, e.ready_at is not null as is_rung, now() as at
     from unnest(${k.n}::int4[], ${k.region}::text[], ${k.partition}::int2[], ${k.executionId}::text[])
       as k (n, region, partition, execution_id)
-    join ${tables.executions} as e
+    join ${tables.by('executions_pkey')} as e
       on e.region = k.region and e.partition = k.partition and e.execution_id = k.execution_id`
 }

@@ -43,7 +43,7 @@ export async function insertMessages(
         ${textArray(messages.map((message) => message.payload))}::text[],
         ${textArray(messages.map((message) => message.detail))}::text[]
       ) as m (n, region, partition, execution_id, message_id, kind, name, payload, detail)
-      left join ${tables.signals} as s
+      left join ${tables.by('signals_pkey')} as s
         on s.region = m.region and s.partition = m.partition and s.execution_id = m.execution_id
         and s.message_id = m.message_id
     ), fresh as (
@@ -56,7 +56,7 @@ export async function insertMessages(
       from fresh as f group by f.region, f.partition, f.execution_id
       order by f.region, f.partition, f.execution_id
     ), told as (
-      update ${tables.executions} as e set
+      update ${tables.by('executions_pkey')} as e set
         inbox = e.inbox + r.messages,
         status = case when r.forced and e.status in ('paused', 'dead') then 'running' else e.status end,
         ready_at = case
@@ -68,7 +68,7 @@ export async function insertMessages(
         and e.closed_at is null
         and case when e.inbox + r.messages <= ${inboxMax}::int4 then true else r.messages + (
           select count(*) from (
-            select 1 from ${tables.signals} as s
+            select 1 from ${tables.by('signals_unread')} as s
             where s.region = e.region and s.partition = e.partition and s.execution_id = e.execution_id
               and s.consumed_at is null
             limit ${inboxMax}::int8
@@ -94,7 +94,7 @@ export async function insertMessages(
       and s.message_id = m.message_id
     left join told as t
       on t.region = m.region and t.partition = m.partition and t.execution_id = m.execution_id
-    left join ${tables.executions} as e
+    left join ${tables.by('executions_pkey')} as e
       on e.region = m.region and e.partition = m.partition and e.execution_id = m.execution_id`
   const outcomes: MessageOutcome[] = messages.map(() => 'not_found')
   for (const row of rows) outcomes[row.n] = outcomeOf(row)
@@ -126,7 +126,7 @@ export async function readInboxes(
     ) as k (n, region, partition, execution_id, after)
     cross join lateral (
       select s.message_id, s.position, s.kind, s.name, s.payload, s.detail
-      from ${tables.signals} as s
+      from ${tables.by('signals_unread')} as s
       where s.region = k.region and s.partition = k.partition and s.execution_id = k.execution_id
         and s.position > k.after and s.consumed_at is null
       order by s.position
@@ -156,7 +156,7 @@ export async function readAnswers(
     from unnest(
       ${k.n}::int4[], ${k.region}::text[], ${k.partition}::int2[], ${k.executionId}::text[], ${messageIds}::text[]
     ) as k (n, region, partition, execution_id, message_id)
-    join ${tables.signals} as s
+    join ${tables.by('signals_pkey')} as s
       on s.region = k.region and s.partition = k.partition and s.execution_id = k.execution_id
       and s.message_id = k.message_id
     where s.answer_ok is not null`

@@ -1,6 +1,7 @@
 // The names of our tables, schema-qualified and escaped, so that no statement relies on a search path.
 
 import type postgres from 'postgres'
+import type { Dialect } from './dialect.js'
 
 export type Sql = postgres.ISql
 
@@ -8,6 +9,7 @@ export type Sql = postgres.ISql
 export type Identifier = postgres.Helper<string>
 
 export interface Tables {
+  readonly dialect: Dialect
   readonly settings: Identifier
   /** The books of the migrations. */
   readonly migrationsApplied: Identifier
@@ -21,7 +23,21 @@ export interface Tables {
   readonly schedules: Identifier
   readonly gates: Identifier
   readonly turns: Identifier
+  /**
+   * A table of executions by one of its indexes, for statements that look many rows up at once. CockroachDB is held to
+   * it: its plans follow statistics that are minutes old, and while those say that a table is empty, every commit would
+   * read it from end to end. PostgreSQL has a setting for that (`pool.ts`).
+   */
+  readonly by: (index: Index) => Identifier | Fragment
 }
+
+export type Fragment = postgres.PendingQuery<postgres.Row[]>
+
+export type Index =
+  | `executions_${'pkey' | 'ready' | 'claimed' | 'stranded' | 'children' | 'attributes' | 'listed' | 'troubled'}`
+  | 'events_pkey'
+  | `timers_${'pkey' | 'due'}`
+  | `signals_${'pkey' | 'unread'}`
 
 /** What a statement needs: a way to the database (the pool or one transaction) and the names of the tables. */
 export interface Database {
@@ -29,9 +45,14 @@ export interface Database {
   readonly tables: Tables
 }
 
-export function tablesOf(sql: Sql, schema: string): Tables {
+export function tablesOf(sql: Sql, schema: string, dialect: Dialect): Tables {
   const name = (table: string): Identifier => sql(`${schema}.${table}`)
+  const by = (index: Index): Identifier | Fragment => {
+    const table = name(index.slice(0, index.indexOf('_')))
+    return dialect === 'cockroachdb' ? sql`${table}@{force_index=${sql(index)},avoid_full_scan}` : table
+  }
   return {
+    dialect,
     settings: name('settings'),
     migrationsApplied: name('migrations_applied'),
     leases: name('leases'),
@@ -44,5 +65,6 @@ export function tablesOf(sql: Sql, schema: string): Tables {
     schedules: name('schedules'),
     gates: name('gates'),
     turns: name('turns'),
+    by,
   }
 }

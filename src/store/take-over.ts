@@ -47,11 +47,11 @@ export async function takeOver(database: Database, estate: Estate, home: Home): 
   const rows = await sql<(RawClaimed & { readonly taken: boolean; readonly status: string })[]>`
     with held as (
       select e.region, e.partition, e.execution_id, e.claimed_by, e.claim_epoch, e.attempts, e.version, e.workflow, (
-        select v.version from ${tables.events} as v
+        select v.version from ${tables.by('events_pkey')} as v
         where v.region = e.region and v.partition = e.partition and v.execution_id = e.execution_id
         order by v.version desc limit 1
       ) as last_version
-      from ${tables.executions} as e
+      from ${tables.by('executions_claimed')} as e
       where e.claimed_by = any(${textArray(estate.nodeIds)}::text[])
         and not exists (select 1 from ${tables.leases} as l where l.node_id = e.claimed_by)
       limit ${estate.limit}::int8
@@ -71,7 +71,7 @@ export async function takeOver(database: Database, estate: Estate, home: Home): 
           and c.workflow = any(${textArray(heir?.workflows ?? [])}::text[]) as taken
       from counted as c
     )
-    update ${tables.executions} as e set
+    update ${tables.by('executions_pkey')} as e set
       claimed_by = case when h.taken then ${heir?.nodeId ?? null}::text end,
       claim_epoch = case when h.taken then e.claim_epoch + 1 else e.claim_epoch end,
       claim_token = case when h.taken then ${heir?.token ?? null}::int4 else e.claim_token end,

@@ -135,20 +135,23 @@ export async function tellParent(
   parent: NonNullable<Locked['parent']>,
 ): Promise<void> {
   const detail = JSON.stringify({ seq: parent.seq, run: parent.run, status: child.status })
+  const { key } = parent
+  // In two: of both at once CockroachDB looks for the message in the whole table.
+  const [told] = await sql<{ inbox: number }[]>`
+    update ${tables.executions} as e set
+      inbox = e.inbox + 1,
+      ready_at = case
+        when e.status in ('running', 'waiting', 'blocked') then coalesce(e.ready_at, now()) else e.ready_at end
+    where e.region = ${key.region}::text and e.partition = ${key.partition}::int2
+      and e.execution_id = ${key.executionId}::text and e.closed_at is null
+    returning e.inbox`
+  if (told === undefined) return
   await sql`
-    with told as (
-      update ${tables.executions} as e set
-        inbox = e.inbox + 1,
-        ready_at = case
-          when e.status in ('running', 'waiting', 'blocked') then coalesce(e.ready_at, now()) else e.ready_at end
-      where e.region = ${parent.key.region}::text and e.partition = ${parent.key.partition}::int2
-        and e.execution_id = ${parent.key.executionId}::text and e.closed_at is null
-      returning e.region, e.partition, e.execution_id, e.inbox
-    )
     insert into ${tables.signals} (region, partition, execution_id, message_id, position, kind, name, payload, detail)
-    select t.region, t.partition, t.execution_id, ${childMessageId(child)}::text, t.inbox, 'child',
-      ${child.key.executionId}::text, ${child.payload}::text, ${detail}::text
-    from told as t
+    values (
+      ${key.region}::text, ${key.partition}::int2, ${key.executionId}::text, ${childMessageId(child)}::text,
+      ${told.inbox}::int4, 'child', ${child.key.executionId}::text, ${child.payload}::text, ${detail}::text
+    )
     on conflict (region, partition, execution_id, message_id) do nothing`
 }
 
@@ -169,8 +172,8 @@ export async function readChildren(
     { region: string; partition: number; execution_id: string; detail: string | null }[]
   >`
     select c.region, c.partition, c.execution_id, h.detail
-    from ${tables.executions} as c
-    join ${tables.events} as h
+    from ${tables.by('executions_children')} as c
+    join ${tables.by('events_pkey')} as h
       on h.region = ${key.region}::text and h.partition = ${key.partition}::int2
       and h.execution_id = ${key.executionId}::text and h.version >= ${of.runVersion}::int4
       and h.type = 'child_started' and h.seq = c.parent_seq
@@ -189,7 +192,7 @@ export async function discardUnread(
 ): Promise<void> {
   const { sql, tables } = database
   await sql`
-    update ${tables.signals} as e set
+    update ${tables.by('signals_unread')} as e set
       consumed_at = now(), payload = null,
       answer_ok = case when e.kind in ('update', 'query') then false end,
       answer = case when e.kind in ('update', 'query') then ${how.answer ?? null}::text end

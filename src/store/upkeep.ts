@@ -14,13 +14,13 @@ export async function ringStranded(database: Database, keys: readonly ExecutionK
     with silent as (
       select e.region, e.partition, e.execution_id
       from ${sortedKeys(database, keyColumns(keys))} as k
-      join ${tables.executions} as e
+      join ${tables.by('executions_pkey')} as e
         on e.region = k.region and e.partition = k.partition and e.execution_id = k.execution_id
       where e.status = 'running' and e.claimed_by is null and e.ready_at is null
       order by k.region, k.partition, k.execution_id
       for update of e
     )
-    update ${tables.executions} as e set ready_at = now()
+    update ${tables.by('executions_pkey')} as e set ready_at = now()
     from silent as s
     where e.region = s.region and e.partition = s.partition and e.execution_id = s.execution_id
     returning 1`
@@ -40,7 +40,7 @@ export async function sweepStranded(
       from unnest(${w.region}::text[], ${w.partition}::int2[]) as w (region, partition)
       cross join lateral (
         select e.region, e.partition, e.execution_id
-        from ${tables.executions} as e
+        from ${tables.by('executions_stranded')} as e
         where e.region = w.region and e.partition = w.partition
           and e.status = 'running' and e.claimed_by is null and e.ready_at is null
         limit ${limit}::int8
@@ -48,7 +48,7 @@ export async function sweepStranded(
       ) as d
       limit ${limit}::int8
     )
-    update ${tables.executions} as e set ready_at = now()
+    update ${tables.by('executions_pkey')} as e set ready_at = now()
     from silent as s
     where e.region = s.region and e.partition = s.partition and e.execution_id = s.execution_id
     returning 1`
@@ -93,7 +93,7 @@ async function findConsumed(
  */
 async function deleteConsumed({ sql, tables }: Database, old: readonly RawConsumed[]): Promise<number> {
   const rows = await sql<object[]>`
-    delete from ${tables.signals} as s
+    delete from ${tables.by('signals_pkey')} as s
     using unnest(
       ${textArray(old.map((row) => row.region))}::text[], ${plainArray(old.map((row) => row.partition))}::int2[],
       ${textArray(old.map((row) => row.execution_id))}::text[], ${textArray(old.map((row) => row.message_id))}::text[]

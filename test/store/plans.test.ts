@@ -85,6 +85,9 @@ test('every statement that is sent stands in the source', () => {
 describe.each(functions)('$name', ({ name, templates: [template, ...others] }) => {
   test('reads nothing large from end to end, and goes by the indexes that it names', async () => {
     const mine = [...seen.values()].filter(({ text }) => templateOf(text)?.name === name)
+    if (template?.dialect !== undefined && template.dialect !== store.dialect) {
+      return expect(mine, 'statements of the other database').toEqual([])
+    }
     expect(mine.length, 'statements like this that were seen').toBeGreaterThan(others.length)
     const used = new Set<string>()
     for (const statement of mine) {

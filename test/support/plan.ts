@@ -75,7 +75,8 @@ async function explainCockroach(sql: postgres.Sql, { text, parameters }: Stateme
   const rows = await sql.unsafe(`explain ${text}`, [...parameters])
   const lines = rows.map((row) => String(row['info']))
   const scanned: string[] = []
-  const indexes: string[] = []
+  // One that it is held to is used, or the statement refused: also where it shows nothing, in a subquery of a "case".
+  const indexes = [...text.matchAll(/force_index="(\w+)"/g)].map(([, index]) => index ?? '')
   let table = ''
   for (const line of lines) {
     const found = /table: (\w+)@(\w+)/.exec(line)

@@ -11,6 +11,8 @@ export interface SqlTemplate {
   readonly comment: string
   /** Indexes named in the comment; of "this or that" one is promised. */
   readonly indexes: readonly (readonly string[])[]
+  /** The database that it is for, where there is one for each. */
+  readonly dialect: 'postgres' | 'cockroachdb' | undefined
   /** Matches the text as it is sent. */
   readonly pattern: RegExp
   /** Characters that are always the same: of two patterns that match, the one with more is meant. */
@@ -35,6 +37,11 @@ function templatesOf(path: string, text: string): SqlTemplate[] {
       name: `${path.replace(/^src\/store\//, '')}: ${functionName(text.slice(0, start))}`,
       comment,
       indexes: indexesIn(comment),
+      dialect: /For CockroachDB[.,:]/.test(comment)
+        ? 'cockroachdb'
+        : /For PostgreSQL[.,:]/.test(comment)
+          ? 'postgres'
+          : undefined,
       pattern: new RegExp(`^${pieces.map(escape).join('[\\s\\S]*?')}$`),
       fixed: pieces.join('').length,
     })
