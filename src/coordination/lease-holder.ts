@@ -9,7 +9,7 @@ import { Loop } from '../core/loop.js'
 import { randomFraction, type Clock, type Logger } from '../core/ports.js'
 import type { Cluster, LeaseRow, NodeReport, PartitionRow, Store } from '../store/store.js'
 import { planHelp, planMoves, type Help, type Home } from './assignment.js'
-import { Neighbors } from './neighbors.js'
+import { Neighbors, type NeighborsOptions, type NeighborWatch } from './neighbors.js'
 
 export interface LeaseHolderOptions {
   readonly store: Store
@@ -32,12 +32,19 @@ export interface LeaseHolderOptions {
   readonly onWork: () => void
   /** Nodes died: what they held is to be taken over; `share` is about this node's part of it. */
   readonly onDeath: (death: { readonly nodeIds: readonly string[]; readonly share: number }) => void
+  /** Another source of node ids, for runs that must be repeatable; they are still never used twice. */
+  readonly newNodeId?: (() => string) | undefined
+  /** Another way to notice the end of a neighbor, for the same. */
+  readonly neighbors?: ((options: NeighborsOptions) => NeighborWatch) | undefined
 }
 
 /** Share of the lease that is not trusted: covers a stalled event loop between the check and the act. */
 const MARGIN = 0.2
 /** A dead node's lease is deleted this long after it ran out; renewals that are under way then still count. */
 const GRACE_MS = 100
+
+/** How long others may need to come back to a database that is there again: the store tries five times a second. */
+const RECONNECT_MS = 500
 
 /** The others are looked at this often; sooner when one's lease is about to run out. */
 const LOOK_MS = 1_000
@@ -53,7 +60,7 @@ const SPREAD_MAX_MS = 100
 const NO_HELP: Help = { neglected: [], looked: [] }
 
 export class LeaseHolder {
-  nodeId = newId()
+  nodeId: string
   partitions: readonly Home[] = []
   help: Help = NO_HELP
   leases: readonly LeaseRow[] = []
@@ -63,7 +70,7 @@ export class LeaseHolder {
   private isDraining = false
   /** Nodes whose processes have ended. */
   private readonly gone = new Set<string>()
-  readonly neighbors: Neighbors
+  readonly neighbors: NeighborWatch
   private hasLeft = false
   private beatDueMs = 0
   private lookDueMs = 0
@@ -76,15 +83,15 @@ export class LeaseHolder {
 
   constructor(options: LeaseHolderOptions) {
     this.options = options
-    const { log } = options
-    this.neighbors = new Neighbors({ log, onGone: (nodeId) => this.noteGone(nodeId) })
+    this.nodeId = this.newNodeId()
+    const watch = { log: options.log, onGone: (nodeId: string) => this.noteGone(nodeId) }
+    this.neighbors = options.neighbors?.(watch) ?? new Neighbors(watch)
     this.loop = new Loop({
       name: 'heartbeat',
       clock: options.clock,
       log: options.log,
       turn: () => this.turn(),
-      // Another try long before the lease runs out.
-      afterErrorMs: options.heartbeatMs / 4,
+      afterErrorMs: this.retryMs,
     })
   }
 
@@ -134,6 +141,11 @@ export class LeaseHolder {
     return this.options.clock.monotonicMs() < this.trustedUntilMs
   }
 
+  /** Another try long before the lease runs out. */
+  private get retryMs(): number {
+    return this.options.heartbeatMs / 4
+  }
+
   private async turn(): Promise<number> {
     const { clock } = this.options
     const isLeaving = this.isDraining
@@ -181,7 +193,8 @@ export class LeaseHolder {
     const dead = buriedByOthers(known, cluster)
     dead.push(...(await this.buryGone()))
     if ((nextMs <= 0 || isOrphansDue) && this.mayReap()) {
-      dead.push(...(await store.buryLeases(GRACE_MS)))
+      // As it was seen: should the database be away in between, nobody is dead for that.
+      dead.push(...(await store.buryLeases(GRACE_MS, cluster.at ?? undefined)))
       // Not all nodes at once, again and again.
       this.orphansDueMs = begunMs + ORPHANS_MS * (1 + randomFraction())
     }
@@ -229,19 +242,31 @@ export class LeaseHolder {
   }
 
   /**
-   * Nobody is declared dead while nobody could renew: a node that could not do so itself for as long as a lease gives
-   * the others time to come back too.
+   * Nobody is declared dead while nobody could renew: a node that could not do so itself for so long that another one
+   * may have lost its lease by it gives the others time to come back too.
    */
   private mayReap(): boolean {
     const nowMs = this.options.clock.monotonicMs()
-    return nowMs >= this.reapFromMs && nowMs - this.renewedMs <= this.options.leaseMs
+    return nowMs >= this.reapFromMs && !this.isOutage(nowMs)
   }
 
   private noteRenewal(): void {
     const nowMs = this.options.clock.monotonicMs()
-    const { leaseMs } = this.options
-    if (nowMs - this.renewedMs > leaseMs) this.reapFromMs = nowMs + 2 * leaseMs
+    if (this.isOutage(nowMs)) this.reapFromMs = nowMs + 2 * this.options.leaseMs
     this.renewedMs = nowMs
+  }
+
+  /**
+   * Whether renewals may have been impossible for so long that it cost others their leases. Those may have renewed a
+   * heartbeat before this node did, and may need another try after it: what is left of the lease is less than the lease.
+   */
+  private isOutage(nowMs: number): boolean {
+    const { leaseMs, heartbeatMs } = this.options
+    return nowMs - this.renewedMs > leaseMs - heartbeatMs - this.retryMs
+  }
+
+  private newNodeId(): string {
+    return this.options.newNodeId?.() ?? newId()
   }
 
   private async rejoin(): Promise<void> {
@@ -249,14 +274,14 @@ export class LeaseHolder {
     this.partitions = []
     this.help = NO_HELP
     const old = this.nodeId
-    this.nodeId = newId()
+    this.nodeId = this.newNodeId()
     this.options.onLost()
     await this.options.store.removeLease(old)
     await this.join()
   }
 
   private async join(): Promise<void> {
-    const { store, clock, region, release, capacity, workflows, report, leaseMs } = this.options
+    const { store, clock, region, release, capacity, workflows, report, leaseMs, heartbeatMs } = this.options
     const { address } = this
     // Before others can read the id, or they would look for it in vain.
     await this.neighbors.listen(this.nodeId)
@@ -273,6 +298,8 @@ export class LeaseHolder {
     })
     this.trustedUntilMs = begunMs + leaseMs * (1 - MARGIN)
     this.renewedMs = clock.monotonicMs()
+    // It cannot know whether the others could renew before it came: two beats of theirs, and the time to connect again.
+    this.reapFromMs = this.renewedMs + Math.min(leaseMs, 2 * heartbeatMs + RECONNECT_MS)
   }
 
   /**

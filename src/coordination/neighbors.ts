@@ -9,6 +9,14 @@
 import { createServer, connect, type Server, type Socket } from 'node:net'
 import type { Logger } from '../core/ports.js'
 
+/** What a node needs of it; `Neighbors` is the one by sockets. */
+export interface NeighborWatch {
+  readonly size: number
+  listen(nodeId: string): Promise<void>
+  visit(nodeIds: readonly string[]): void
+  close(): void
+}
+
 export interface NeighborsOptions {
   readonly log: Logger
   /** The process of this node has ended, or it has left. */
@@ -24,7 +32,7 @@ const CALLED_BACK_MAX = 4 * VISITED_MAX
 const CALLERS_MAX = 1_024
 const ID_MAX = 256
 
-export class Neighbors {
+export class Neighbors implements NeighborWatch {
   private readonly options: NeighborsOptions
   private selfId = ''
   private server: Server | undefined

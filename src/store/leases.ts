@@ -85,11 +85,21 @@ export async function deleteLeases({ sql, tables }: Database, nodeIds: readonly 
   return rows.map((row) => row.node_id)
 }
 
-/** Nodes whose leases ran out at least `graceMs` ago. Reads one row per node process. */
-export async function findExpired({ sql, tables }: Database, graceMs: number): Promise<string[]> {
+/**
+ * Which leases count as run out: at least `graceMs` before `seenAt`, or before now. What was decided upon a reading must
+ * not be carried out on what has run out since: the statement may have waited, with the renewals of all, for a database
+ * that was away.
+ */
+export interface Over {
+  readonly graceMs: number
+  readonly seenAt: Date | undefined
+}
+
+/** Nodes whose leases have run out. Reads one row per node process. */
+export async function findExpired({ sql, tables }: Database, over: Over): Promise<string[]> {
   const rows = await sql<{ node_id: string }[]>`
     select l.node_id from ${tables.leases} as l
-    where l.expires_at <= now() - ${graceMs}::float8 * interval '1 millisecond'
+    where l.expires_at <= ${overAt({ sql }, over)}
     order by l.node_id`
   return rows.map((row) => row.node_id)
 }
@@ -97,16 +107,21 @@ export async function findExpired({ sql, tables }: Database, graceMs: number): P
 /** Deletes those of these leases that have not been renewed; returns which are still there. Index: leases_pkey. */
 export async function deleteExpired(
   { sql, tables }: Database,
-  expired: { readonly nodeIds: readonly string[]; readonly graceMs: number },
+  expired: Over & { readonly nodeIds: readonly string[] },
 ): Promise<Set<string>> {
   const nodeIds = textArray(expired.nodeIds)
   await sql`
     delete from ${tables.leases}
     where node_id = any(${nodeIds}::text[])
-      and expires_at <= now() - ${expired.graceMs}::float8 * interval '1 millisecond'`
+      and expires_at <= ${overAt({ sql }, expired)}`
   const rows = await sql<{ node_id: string }[]>`
     select l.node_id from ${tables.leases} as l where l.node_id = any(${nodeIds}::text[])`
   return new Set(rows.map((row) => row.node_id))
+}
+
+function overAt({ sql }: Pick<Database, 'sql'>, { graceMs, seenAt }: Over) {
+  return sql`coalesce(${seenAt?.toISOString() ?? null}::timestamptz, now())
+    - ${graceMs}::float8 * interval '1 millisecond'`
 }
 
 /**

@@ -26,7 +26,7 @@ import { createPool } from './pool.js'
 import { enqueue } from './queue.js'
 import { Sessions } from './sessions.js'
 import { buryLeases, buryNodes, freeAll, removeLease } from './reap.js'
-import { Outage, type RetryPolicy, withRetry } from './retry.js'
+import { BEAT_STEP_MAX_MS, Outage, type RetryPolicy, withRetry } from './retry.js'
 import type { Home } from './rows.js'
 import { listSchedules, readNextSchedule, readSchedule } from './schedules.js'
 import { sendMessages } from './send.js'
@@ -94,7 +94,11 @@ function createPools(options: OpenStoreOptions, settings: boolean): Pools {
   const ours = { ...shared, isIndexed: true }
   return {
     work: createPool({ ...ours, connections: options.connections ?? CONNECTIONS_DEFAULT }),
-    heartbeat: createPool({ ...ours, connections: HEARTBEAT_CONNECTIONS }),
+    heartbeat: createPool({
+      ...ours,
+      connections: HEARTBEAT_CONNECTIONS,
+      reconnectMaxMs: BEAT_STEP_MAX_MS,
+    }),
     transitions: new Sessions({
       ...ours,
       connections: TRANSITION_CONNECTIONS,
@@ -145,6 +149,11 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
   const retried = <T>(call: string, work: () => Promise<T>): Promise<T> => withRetry(policy, call, work)
   const reading: RetryPolicy = { ...policy, isRead: true }
   const read = <T>(call: string, work: () => Promise<T>): Promise<T> => withRetry(reading, call, work)
+  /** Of the loop that beats: whatever it waits for, the next renewal waits for too. */
+  const beating: RetryPolicy = { ...policy, stepMaxMs: BEAT_STEP_MAX_MS }
+  const beat = <T>(call: string, work: () => Promise<T>): Promise<T> => withRetry(beating, call, work)
+  const look = <T>(call: string, work: () => Promise<T>): Promise<T> =>
+    withRetry({ ...beating, isRead: true }, call, work)
   /** How many rows something was done to. What a lost answer counted is not known: something, to be looked after. */
   const counted = (call: string, work: () => Promise<number>): Promise<number> =>
     withRetry(policy, call, async ({ doubtful }) => Math.max(await work(), doubtful ? 1 : 0))
@@ -169,7 +178,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
   const claims = new Claims({ database, policy, home, onRung, doubtMs: 2 * timeoutOf(options) })
   const reaping = {
     database: pulse,
-    policy,
+    policy: beating,
     home,
     onRung,
     onFree: () => hints.tellFree(),
@@ -272,23 +281,23 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
       return fired
     },
 
-    insertLease: (lease) => retried('insertLease', () => insertLease(pulse, lease)),
+    insertLease: (lease) => beat('insertLease', () => insertLease(pulse, lease)),
     renewLease: (nodeId, leaseMs, report) =>
-      retried('renewLease', () => renewLease(pulse, { nodeId, leaseMs, report })),
-    readCluster: () => read('readCluster', () => readCluster(pulse)),
+      beat('renewLease', () => renewLease(pulse, { nodeId, leaseMs, report })),
+    readCluster: () => look('readCluster', () => readCluster(pulse)),
     readClusterStats: () => read('readClusterStats', () => readClusterStats(database)),
     removeLease: (nodeId) => removeLease(reaping, nodeId),
-    buryLeases: (graceMs) => buryLeases(reaping, graceMs),
+    buryLeases: (graceMs, seenAt) => buryLeases(reaping, { graceMs, seenAt }),
     buryNodes: (nodeIds) => buryNodes(reaping, nodeIds),
     async readPartitions() {
-      const rows = await read('readPartitions', () => readPartitions(pulse))
+      const rows = await look('readPartitions', () => readPartitions(pulse))
       home.update(rows)
       return rows
     },
     takePartitions: (nodeId, partitions) =>
-      retried('takePartitions', () => takePartitions(pulse, nodeId, partitions)),
+      beat('takePartitions', () => takePartitions(pulse, nodeId, partitions)),
     givePartitions: (nodeId, partitions) =>
-      retried('givePartitions', () => givePartitions(pulse, nodeId, partitions)),
+      beat('givePartitions', () => givePartitions(pulse, nodeId, partitions)),
     freePartitions: (nodeId) => freeAll(reaping, nodeId),
 
     registerDefinitions: (definitions) =>

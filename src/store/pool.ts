@@ -21,6 +21,8 @@ export interface PoolOptions {
    * that it locks would come in the order of the table instead of that of the keys.
    */
   readonly isIndexed?: boolean
+  /** The longest wait between two tries to connect; default 1 s. */
+  readonly reconnectMaxMs?: number
   /** Called with the payload of every NOTIFY that a LISTEN on this client brings. */
   readonly onNotify?: (payload: string) => void
 }
@@ -62,7 +64,7 @@ interface Wiring {
 }
 
 function drive(options: PoolOptions, { url, path, socket, onLost }: Wiring): postgres.Sql {
-  const { onNotify } = options
+  const { onNotify, reconnectMaxMs = RECONNECT_MAX_MS } = options
   return postgres(url, {
     ...unknownToTypes(socket),
     ...(path !== undefined && { path }),
@@ -76,7 +78,8 @@ function drive(options: PoolOptions, { url, path, socket, onLost }: Wiring): pos
     idle_timeout: 0,
     connect_timeout: CONNECT_TIMEOUT_SECONDS,
     keep_alive: 15,
-    backoff: (failures: number) => Math.min(3 ** failures / 100, 1) * (0.5 + randomFraction() / 2),
+    backoff: (failures: number) =>
+      Math.min(3 ** failures / 100, reconnectMaxMs / 1_000) * (0.5 + randomFraction() / 2),
     onnotice: () => undefined,
     connection: {
       application_name: options.name,
@@ -106,6 +109,7 @@ function stallMsOf(options: PoolOptions): number {
 }
 
 const CONNECT_TIMEOUT_SECONDS = 5
+const RECONNECT_MAX_MS = 1_000
 const STALL_MARGIN_MS = 5_000
 
 /** Instants go as text; a Date of a user's own statement works too. */

@@ -1,7 +1,7 @@
 // What becomes of leases that ran out, and of what a node that leaves still has: handed back in bounded batches, each
 // a statement of its own, so that it may be cut short anywhere. Claims of the dead are taken over from `take-over.ts`.
 
-import { deleteExpired, deleteLeases, findExpired, findOrphaned } from './leases.js'
+import { deleteExpired, deleteLeases, findExpired, findOrphaned, type Over } from './leases.js'
 import { freePartitions } from './partitions.js'
 import { type RetryPolicy, withRetry } from './retry.js'
 import type { Home } from './rows.js'
@@ -19,9 +19,9 @@ export interface Reaping {
 }
 
 /** Deletes leases that ran out; returns whose that were, and who else holds claims without a lease. */
-export async function buryLeases({ database, policy }: Reaping, graceMs: number): Promise<string[]> {
-  const expired = await withRetry(policy, 'buryLeases', () => findExpired(database, graceMs))
-  const alive = await withRetry(policy, 'buryLeases', () => bury(database, { nodeIds: expired, graceMs }))
+export async function buryLeases({ database, policy }: Reaping, over: Over): Promise<string[]> {
+  const expired = await withRetry(policy, 'buryLeases', () => findExpired(database, over))
+  const alive = await withRetry(policy, 'buryLeases', () => bury(database, { ...over, nodeIds: expired }))
   const orphaned = await withRetry(policy, 'buryLeases', () => findOrphaned(database, NODES_MAX))
   const dead = [...new Set([...expired.filter((nodeId) => !alive.has(nodeId)), ...orphaned])]
   // Nobody is told: whoever buries is looking already, and so do the others, each in its own time.
@@ -48,7 +48,7 @@ export async function buryNodes(
 /** Who is dead is told by whose lease is gone, so that it does not hang on the answer to the deletion. */
 function bury(
   database: Database,
-  expired: { readonly nodeIds: readonly string[]; readonly graceMs: number },
+  expired: Over & { readonly nodeIds: readonly string[] },
 ): Promise<ReadonlySet<string>> {
   return expired.nodeIds.length === 0 ? Promise.resolve(new Set()) : deleteExpired(database, expired)
 }

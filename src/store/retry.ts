@@ -15,6 +15,8 @@ export interface RetryPolicy {
   readonly retryForMs: number
   /** What all calls of a store know of the connection; without it each call finds out for itself. */
   readonly outage?: Outage
+  /** The longest wait between two attempts; default 1 s. */
+  readonly stepMaxMs?: number
   /** Nothing is written: what a lost answer leaves unknown is of no consequence. */
   readonly isRead?: boolean
 }
@@ -60,7 +62,8 @@ export async function withRetry<T>(
       if (LOST.has(kind)) policy.outage?.failed(nowMs)
       else policy.outage?.ended()
       const sinceMs = policy.outage?.since(startedMs) ?? startedMs
-      const waitMs = backoffMs(kind === 'conflict' ? CONFLICT_STEP_MS : CONNECTION_STEP_MS, failures)
+      const stepMs = kind === 'conflict' ? CONFLICT_STEP_MS : CONNECTION_STEP_MS
+      const waitMs = backoffMs(stepMs, failures, policy.stepMaxMs ?? STEP_MAX_MS)
       const isLate = nowMs - sinceMs + waitMs > policy.retryForMs
       if (!RETRIED.has(kind) || isLate || failures >= ATTEMPTS_MAX)
         throw asStoreError(error, { call, doubtful: doubtful && policy.isRead !== true })
@@ -80,8 +83,13 @@ const ATTEMPTS_MAX = 1_000
 const CONFLICT_STEP_MS = 2
 const CONNECTION_STEP_MS = 25
 const STEP_MAX_MS = 1_000
+/**
+ * Heartbeats wait less: a lease that was short when the database went away must be renewed before those who come back
+ * first hold its node for dead.
+ */
+export const BEAT_STEP_MAX_MS = 200
 
 /** Exponential with full jitter, so that those who collided do not collide again. */
-function backoffMs(stepMs: number, failures: number): number {
-  return Math.min(stepMs * 2 ** Math.min(failures, 10), STEP_MAX_MS) * (0.25 + 0.75 * randomFraction())
+function backoffMs(stepMs: number, failures: number, stepMaxMs: number): number {
+  return Math.min(stepMs * 2 ** Math.min(failures, 10), stepMaxMs) * (0.25 + 0.75 * randomFraction())
 }

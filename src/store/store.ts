@@ -495,9 +495,10 @@ export interface Store {
   readClusterStats(): Promise<ClusterRows>
   /** Deletes the lease and hands everything of the node back: doorbells ring, partitions are nobody's, all are told. */
   removeLease(nodeId: string): Promise<void>
-  /** Deletes leases that ran out at least `graceMs` ago and frees their partitions. Returns the dead nodes' ids, and
-   *  those of nodes that hold claims and have no lease at all: what they hold is to be taken over. */
-  buryLeases(graceMs: number): Promise<string[]>
+  /** Deletes leases that ran out at least `graceMs` before `seenAt` (default: now) and frees their partitions. Returns
+   *  the dead nodes' ids, and those of nodes that hold claims and have no lease at all: what they hold is to be taken
+   *  over. */
+  buryLeases(graceMs: number, seenAt?: Date): Promise<string[]>
   /** The same of nodes of which it is certain that their processes have ended; returns those that had not left. */
   buryNodes(nodeIds: readonly string[]): Promise<string[]>
   readPartitions(): Promise<PartitionRow[]>

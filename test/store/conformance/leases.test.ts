@@ -2,6 +2,7 @@
 
 import { afterEach, expect, test } from 'vitest'
 import type { ExecutionKey } from '../../../src/core/execution.js'
+import { eventually } from '../../support/wait.js'
 import { conformance } from '../../support/conformance.js'
 import type { TakenOver } from '../../../src/store/store.js'
 import {
@@ -142,6 +143,17 @@ conformance('leases', (context) => {
       expect(claimed).toHaveLength(crash < 3 ? 2 : 1)
     }
     await context.store.removeLease(place.node('3'))
+  })
+
+  test('who had not run out when it was looked is not buried, however late the burial comes', async () => {
+    const place = new Place()
+    const dead = await join(place.node('dead'), 0)
+    const seenAt = await context.store.ping()
+    const late = await join(place.node('late'), 1)
+    await eventually(async () => (await leaseOf(late))?.expired === true)
+    const buried = await context.store.buryLeases(0, seenAt)
+    expect([buried.includes(dead), buried.includes(late)]).toEqual([true, false])
+    expect(await context.store.buryLeases(0)).toContain(late)
   })
 
   test('an heir takes what it can run straight from the dead, once, and the rest rings', async () => {
