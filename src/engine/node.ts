@@ -12,7 +12,7 @@ import { Loop } from '../core/loop.js'
 import { silentLogger, type Clock, type Logger } from '../core/ports.js'
 import type { Host } from '../client/host.js'
 import { notFound } from '../client/refusals.js'
-import { LeaseHolder } from '../coordination/lease-holder.js'
+import { LeaseHolder, type LeaseHolderOptions } from '../coordination/lease-holder.js'
 import type { Commit, CommitOutcome, NodeReport, StartOutcome, StartRow, Store } from '../store/store.js'
 import { ScheduleLoop } from '../timers/schedule-loop.js'
 import { TimerLoop } from '../timers/timer-loop.js'
@@ -56,6 +56,9 @@ export interface NodeOptions {
   readonly cacheExecutionsMax: number
   readonly cacheBytesMax: number
   readonly drainMs: number
+  /** For runs that must be repeatable, see there. */
+  readonly newNodeId?: LeaseHolderOptions['newNodeId']
+  readonly neighbors?: LeaseHolderOptions['neighbors']
 }
 
 const CHILD_QUEUE_MAX = 100_000
