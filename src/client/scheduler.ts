@@ -173,7 +173,7 @@ export class Scheduler implements Schedules {
     if (existing !== null) return this.options.handle({ executionId, created: false })
     await this.change(scheduleId, ({ row }) => ({
       row: { ...row, lastExecutionId: executionId, fired: row.fired + 1 },
-      starts: [scheduledStart(row, key, this.versionOf(row.workflow))],
+      starts: [scheduledStart(row, key, this.options.host?.definition(row.workflow))],
     }))
     return this.options.handle({ executionId, created: true })
   }
@@ -187,10 +187,10 @@ export class Scheduler implements Schedules {
     const to = checkInstant(range.to, 'end of the backfill')
     const { starts } = await this.change(scheduleId, ({ row, at }) => {
       const times = backfillTimes(row, { from, to }, at)
-      const version = this.versionOf(row.workflow)
+      const known = this.options.host?.definition(row.workflow)
       return {
         row,
-        starts: times.map((time) => scheduledStart(row, store.keyOf(firingId(scheduleId, time)), version)),
+        starts: times.map((time) => scheduledStart(row, store.keyOf(firingId(scheduleId, time)), known)),
       }
     })
     return { executionIds: starts.map(({ key }) => key.executionId) }
@@ -243,10 +243,6 @@ export class Scheduler implements Schedules {
       unchecked: unchecked === true,
       attributes: start.attributes ?? null,
     }
-  }
-
-  private versionOf(workflow: string): string | undefined {
-    return this.options.host?.definition(workflow)?.version
   }
 
   /** The ids of what it starts are longer. */

@@ -8,10 +8,10 @@ import { CerebelumError } from '../core/errors.js'
 import type { StartedDetail } from '../core/event.js'
 import { checkId, checkName, newId } from '../core/ids.js'
 import type { Limits } from '../core/limits.js'
+import { checkPriority } from '../core/priority.js'
 import { randomHex, type Clock } from '../core/ports.js'
 import type { StartRow, Store } from '../store/store.js'
 import type { Workflow } from '../workflow/define.js'
-import { checkPriority } from '../workflow/gates.js'
 import { validate } from '../workflow/validate.js'
 import type { StartRequest } from './client.js'
 import type { Host } from './host.js'
@@ -43,6 +43,9 @@ export async function toStartRow(request: StartRequest, context: StartContext): 
     request.attributes === undefined
       ? undefined
       : checkAttributes(request.attributes, `execution "${executionId}"`, limits)
+  const asked =
+    request.priority === undefined ? undefined : checkPriority(request.priority, `execution "${executionId}"`)
+  const priority = asked ?? definition?.options.priority
   const detail: StartedDetail = {
     workflow: name,
     workflowVersion: version,
@@ -50,9 +53,7 @@ export async function toStartRow(request: StartRequest, context: StartContext): 
     ...(definition === undefined ? { unchecked: true } : {}),
     ...(startAt === undefined ? {} : { startAt: startAt.toISOString() }),
     ...(attributes === undefined ? {} : { attributes }),
-    ...(request.priority === undefined
-      ? {}
-      : { priority: checkPriority(request.priority, `execution "${executionId}"`) }),
+    ...(asked === undefined ? {} : { priority: asked }),
     ...(request.key === undefined
       ? {}
       : { key: checkId(request.key, 'key of the limits', limits.idCharactersMax) }),
@@ -65,6 +66,7 @@ export async function toStartRow(request: StartRequest, context: StartContext): 
     claimedBy: null,
     ...(startAt === undefined ? {} : { startAt }),
     ...(attributes === undefined ? {} : { attributes }),
+    ...(priority === undefined ? {} : { priority }),
     event: {
       type: 'started',
       name,

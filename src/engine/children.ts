@@ -86,6 +86,7 @@ async function startChild(run: Run, command: ChildCommand): Promise<void> {
   )
   const payload = run.encode(input, `input of child "${childId}"`)
   const workflowVersion = command.workflowVersion ?? run.host.registry.get(workflow)?.version ?? '1'
+  const priority = run.host.registry.get(workflow)?.options.priority
   const detail: StartedDetail = {
     workflow,
     workflowVersion,
@@ -101,6 +102,7 @@ async function startChild(run: Run, command: ChildCommand): Promise<void> {
     startId: `${run.executionId}:${run.run}:${seq}`,
     claimedBy: null,
     parent: { key: run.key, seq, run: run.run },
+    ...(priority === undefined ? {} : { priority }),
     ...(command.attributes === undefined ? {} : { attributes: command.attributes }),
     event: {
       type: 'started',

@@ -64,6 +64,8 @@ export class ClaimLoop {
   private idlePollMs = POLL_MIN_MS
   private helpedMs = -Infinity
   private nextSuspectMs = -Infinity
+  /** There was more than could be taken at once, by the last claim that was made. */
+  private isCrowded = false
 
   constructor(options: ClaimLoopOptions) {
     this.options = options
@@ -124,9 +126,20 @@ export class ClaimLoop {
     if (limit <= 0 || partitions.length === 0) return { claimed: 0, isFull: false }
     const nodeId = this.options.nodeId()
     const workflows = registry.names
-    const claimed = await store.claim({ nodeId, partitions, since: null, lateMs, workflows, limit })
+    const { isCrowded } = this
+    const claimed = await store.claim({
+      nodeId,
+      partitions,
+      since: null,
+      lateMs,
+      workflows,
+      limit,
+      isCrowded,
+    })
+    this.isCrowded = claimed.length === limit
+    // By shares a claim may come back short although there is more.
     await this.adoptAll(claimed, nodeId)
-    return { claimed: claimed.length, isFull: claimed.length === limit }
+    return { claimed: claimed.length, isFull: this.isCrowded || (isCrowded && claimed.length > 0) }
   }
 
   /** Puts to work what this node has claimed under this id, however it came by it. */

@@ -176,7 +176,7 @@ export class Node implements RunHost, Host {
       store,
       clock,
       log,
-      versionOf: (workflow) => registry.get(workflow)?.version,
+      definitionOf: (workflow) => registry.get(workflow),
       onRung: (keys) => this.claims.look(keys),
     })
     this.claims = new ClaimLoop({

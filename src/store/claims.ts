@@ -2,6 +2,7 @@
 // the node knowing would leave executions lying for as long as the node lives. Starts that claim are claims too.
 
 import { randomFraction } from '../core/ports.js'
+import { claimShares } from './claim-shares.js'
 import { claimReady, clearRung, findRung, readByToken, readHeld } from './claim.js'
 import { sortFailure } from './failures.js'
 import { type RetryPolicy, withRetry } from './retry.js'
@@ -50,7 +51,8 @@ export class Claims {
       const token = newToken()
       try {
         const limit = request.limit - recovered.length
-        return [...recovered, ...(await claimReady(this.#database, { ...request, limit, token }, this.#home))]
+        const take = request.isCrowded === true ? claimShares : claimReady
+        return [...recovered, ...(await take(this.#database, { ...request, limit, token }, this.#home))]
       } catch (error) {
         this.#forget(recovered)
         if (sortFailure(error) === 'unknown') this.suspect(request.nodeId, token)

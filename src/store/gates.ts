@@ -15,7 +15,7 @@ export async function findGates({ sql, tables }: Database, keys: readonly Execut
     select distinct t.gate_id
     from unnest(${k.region}::text[], ${k.partition}::int2[], ${k.executionId}::text[])
       as k (region, partition, execution_id)
-    join ${tables.turns} as t
+    join ${tables.by('turns_pkey')} as t
       on t.region = k.region and t.partition = k.partition and t.execution_id = k.execution_id
     where t.state = 'held'`
   return rows.map((row) => row.gate_id)
@@ -25,7 +25,7 @@ export async function findGates({ sql, tables }: Database, keys: readonly Execut
 export async function lockGates({ sql, tables }: Database, gateIds: readonly string[]): Promise<string[]> {
   if (gateIds.length === 0) return []
   const rows = await sql<{ gate_id: string }[]>`
-    select g.gate_id from ${tables.gates} as g
+    select g.gate_id from ${tables.by('gates_pkey')} as g
     where g.gate_id = any(${textArray(gateIds)}::text[])
     order by g.gate_id
     for update skip locked`
@@ -35,7 +35,7 @@ export async function lockGates({ sql, tables }: Database, gateIds: readonly str
 /** Locks gates that are due and that nobody else is at. Index: gates_due, at most `limit` rows. */
 export async function lockDueGates({ sql, tables }: Database, limit: number): Promise<string[]> {
   const rows = await sql<{ gate_id: string }[]>`
-    select g.gate_id from ${tables.gates} as g
+    select g.gate_id from ${tables.by('gates_due')} as g
     where g.due_at is not null and g.due_at <= now()
     order by g.due_at
     limit ${limit}::int8
@@ -47,7 +47,7 @@ export async function lockDueGates({ sql, tables }: Database, limit: number): Pr
 export async function readNextGate({ sql, tables }: Database): Promise<number | null> {
   const rows = await sql<{ in_ms: number }[]>`
     select (extract(epoch from g.due_at - now()) * 1000)::float8 as in_ms
-    from ${tables.gates} as g
+    from ${tables.by('gates_due')} as g
     where g.due_at is not null
     order by g.due_at
     limit 1`
@@ -58,7 +58,7 @@ export async function readNextGate({ sql, tables }: Database): Promise<number | 
 export async function readGateIds({ sql, tables }: Database, gateIds: readonly string[]): Promise<string[]> {
   if (gateIds.length === 0) return []
   const rows = await sql<{ gate_id: string }[]>`
-    select g.gate_id from ${tables.gates} as g where g.gate_id = any(${textArray(gateIds)}::text[])`
+    select g.gate_id from ${tables.by('gates_pkey')} as g where g.gate_id = any(${textArray(gateIds)}::text[])`
   return rows.map((row) => row.gate_id)
 }
 
@@ -71,7 +71,7 @@ export async function freePlaces({ sql, tables }: Database, gateIds: readonly st
     delete from ${tables.turns} as t
     where t.gate_id = any(${textArray(gateIds)}::text[]) and t.state = 'held'
       and not exists (
-        select 1 from ${tables.executions} as e
+        select 1 from ${tables.by('executions_pkey')} as e
         where e.region = t.region and e.partition = t.partition and e.execution_id = t.execution_id
           and e.closed_at is null and e.started_at = t.started_at
       )`
@@ -109,10 +109,10 @@ export async function readGates(
       (extract(epoch from greatest(statement_timestamp() - g.refilled_at, '0 s'::interval)) * 1000)::float8 as since_ms,
       greatest(statement_timestamp(), g.refilled_at)::text as at,
       case when g.running_max is null then 0 else (
-        select count(*) from ${tables.turns} as t where t.gate_id = g.gate_id and t.state = 'held'
+        select count(*) from ${tables.by('turns_lined')} as t where t.gate_id = g.gate_id and t.state = 'held'
       )::int4 end as held,
-      exists (select 1 from ${tables.turns} as t where t.gate_id = g.gate_id and t.state = 'waiting') as waits
-    from ${tables.gates} as g
+      exists (select 1 from ${tables.by('turns_lined')} as t where t.gate_id = g.gate_id and t.state = 'waiting') as waits
+    from ${tables.by('gates_pkey')} as g
     where g.gate_id = any(${textArray(gateIds)}::text[])`
   return rows.map(({ gate_id: gateId, at, held, waits, ...raw }) => ({
     gateId,
@@ -180,7 +180,7 @@ export async function passGates(
       ) as q (gate_id, room, at)
       cross join lateral (
         select t.region, t.partition, t.execution_id, t.run, t.stage, t.priority, t.queued_at, t.started_at
-        from ${tables.turns} as t
+        from ${tables.by('turns_lined')} as t
         where t.gate_id = q.gate_id and t.state = 'waiting'
         order by t.priority, t.queued_at, t.execution_id
         limit ${lookedAt}::int8
@@ -197,10 +197,10 @@ export async function passGates(
       select r.gate_id, r.at, r.region, r.partition, r.execution_id, r.run, r.stage, n.gate_id as next_gate_id,
         g.rule, g.key
       from ranked as r
-      left join ${tables.turns} as n
+      left join ${tables.by('turns_pkey')} as n
         on n.region = r.region and n.partition = r.partition and n.execution_id = r.execution_id
         and n.run = r.run and n.stage = r.stage + 1
-      left join ${tables.gates} as g on g.gate_id = n.gate_id
+      left join ${tables.by('gates_pkey')} as g on g.gate_id = n.gate_id
       where r.fate = 'passed' and r.place <= r.room
       order by r.region, r.partition, r.execution_id
     ), moved as (
@@ -221,7 +221,7 @@ export async function passGates(
       from moved as m where m.next_gate_id is null
       returning 1
     ), stepped as (
-      update ${tables.turns} as t set state = case when t.stage = m.stage then 'held' else 'waiting' end
+      update ${tables.by('turns_pkey')} as t set state = case when t.stage = m.stage then 'held' else 'waiting' end
       from moved as m
       where t.region = m.region and t.partition = m.partition and t.execution_id = m.execution_id
         and t.run = m.run and t.stage in (m.stage, m.stage + 1)
@@ -266,8 +266,8 @@ export async function readLines(
 ): Promise<Map<string, { readonly waits: boolean; readonly isEmpty: boolean }>> {
   const rows = await sql<{ gate_id: string; waits: boolean; is_empty: boolean }[]>`
     select g.gate_id,
-      exists (select 1 from ${tables.turns} as t where t.gate_id = g.gate_id and t.state <> 'held') as waits,
-      not exists (select 1 from ${tables.turns} as t where t.gate_id = g.gate_id) as is_empty
+      exists (select 1 from ${tables.by('turns_lined')} as t where t.gate_id = g.gate_id and t.state <> 'held') as waits,
+      not exists (select 1 from ${tables.by('turns_lined')} as t where t.gate_id = g.gate_id) as is_empty
     from unnest(${textArray(gateIds)}::text[]) as g (gate_id)`
   return new Map(rows.map((row) => [row.gate_id, { waits: row.waits, isEmpty: row.is_empty }]))
 }
@@ -284,7 +284,7 @@ export async function updateGates(
 ): Promise<void> {
   if (gates.length === 0) return
   await sql`
-    update ${tables.gates} as g set
+    update ${tables.by('gates_pkey')} as g set
       tokens = v.tokens, refilled_at = v.at, due_at = v.at + v.look_in_ms * interval '1 millisecond'
     from unnest(
       ${textArray(gates.map(({ gateId }) => gateId))}::text[], ${textArray(gates.map(({ at }) => at))}::timestamptz[],

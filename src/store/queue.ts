@@ -42,7 +42,8 @@ async function insertTurns({ sql, tables }: Database, entrants: readonly Entrant
       ) as x (n, region, partition, execution_id, node_id, epoch, priority, note)
       order by x.region, x.partition, x.execution_id
     ), released as (
-      update ${tables.by('executions_pkey')} as e set status = 'queued', claimed_by = null, note = x.note
+      update ${tables.by('executions_pkey')} as e set
+        status = 'queued', claimed_by = null, note = x.note, priority = x.priority
       from x
       where e.region = x.region and e.partition = x.partition and e.execution_id = x.execution_id
         and e.claimed_by = x.node_id and e.claim_epoch = x.epoch

@@ -4,12 +4,16 @@ import type { StartedDetail } from '../core/event.js'
 import type { ExecutionKey } from '../core/execution.js'
 import type { ScheduleRow, StartRow } from './store.js'
 
-/** Left ringing for whoever claims it; `version` is the workflow's, where the writer knows a newer one. */
-export function scheduledStart(
-  schedule: ScheduleRow,
-  key: ExecutionKey,
-  version: string = schedule.workflowVersion,
-): StartRow {
+/** What the writer of a start may know of its workflow. */
+export interface KnownWorkflow {
+  readonly version: string
+  readonly options: { readonly priority?: number }
+}
+
+/** Left ringing for whoever claims it, with what the writer knows that is newer than the schedule. */
+export function scheduledStart(schedule: ScheduleRow, key: ExecutionKey, known?: KnownWorkflow): StartRow {
+  const version = known?.version ?? schedule.workflowVersion
+  const priority = known?.options.priority
   const { workflow, input, unchecked, attributes } = schedule
   const detail: StartedDetail = {
     workflow,
@@ -25,6 +29,7 @@ export function scheduledStart(
     startId: key.executionId,
     claimedBy: null,
     ...(attributes === null ? {} : { attributes }),
+    ...(priority === undefined ? {} : { priority }),
     event: {
       type: 'started',
       name: workflow,

@@ -1,6 +1,7 @@
 // Starts: executions with their `started` event, many in one statement, and what became of those whose id is taken.
 
 import { CerebelumError } from '../core/errors.js'
+import { PRIORITY_DEFAULT } from '../core/priority.js'
 import { instantArray, plainArray, textArray } from './arrays.js'
 import { readExecutions } from './executions.js'
 import { type Claims, newToken } from './claims.js'
@@ -124,6 +125,9 @@ function insertStarts(
   const { sql, tables } = database
   const k = keyColumns(starts.map((start) => start.key))
   const s = startColumns(starts)
+  // Most starts have none: a column more for all of them is not for nothing.
+  const isPlain = starts.every(({ priority }) => priority === undefined)
+  const priorities = plainArray(starts.map(({ priority }) => priority ?? PRIORITY_DEFAULT))
   return sql<{ n: number; at: Date }[]>`
     with s as (
       select s.n, s.region, s.partition, s.execution_id, s.workflow, s.workflow_version, s.start_id, s.claimed_by,
@@ -141,6 +145,7 @@ function insertStarts(
       insert into ${tables.executions} (
         region, partition, execution_id, workflow, workflow_version, status, claimed_by, claim_epoch, claim_token,
         ready_at, start_id, parent_id, parent_seq, parent_run, attributes, started_at
+        ${isPlain ? sql`` : sql`, priority`}
       )
       select s.region, s.partition, s.execution_id, s.workflow, s.workflow_version,
         case when s.start_at is null then 'running' else 'waiting' end,
@@ -150,6 +155,7 @@ function insertStarts(
         case when s.claimed_by is null and s.start_at is null then now() end,
         s.start_id, s.parent_id, s.parent_seq, s.parent_run, s.attributes::jsonb,
         date_trunc('milliseconds', now())
+        ${isPlain ? sql`` : sql`, (${priorities}::int2[])[s.n + 1]`}
       from s
       order by s.region, s.partition, s.execution_id
       on conflict (region, partition, execution_id) do nothing

@@ -53,6 +53,8 @@ export interface StartRow {
   readonly startAt?: Date
   readonly parent?: ParentLink
   readonly attributes?: Attributes
+  /** Who goes first; default 3. */
+  readonly priority?: number
   /** The `started` event (version 1). */
   readonly event: NewEvent
 }
@@ -153,6 +155,11 @@ export interface ClaimRequest {
   /** Only these workflows. */
   readonly workflows: readonly string[]
   readonly limit: number
+  /**
+   * There is more than can be taken at once: the most urgent first, by turns between the workflows, instead of the
+   * oldest. May come back short although there is more.
+   */
+  readonly isCrowded?: boolean
 }
 
 /** What a node claimed and may not begin yet: it has to pass gates first. */

@@ -34,10 +34,12 @@ export interface Tables {
 export type Fragment = postgres.PendingQuery<postgres.Row[]>
 
 export type Index =
-  | `executions_${'pkey' | 'ready' | 'claimed' | 'stranded' | 'children' | 'attributes' | 'listed' | 'troubled'}`
+  | `executions_${'pkey' | 'ready' | 'claimed' | 'stranded' | 'children' | 'attributes' | 'listed' | 'troubled' | 'shared'}`
   | 'events_pkey'
   | `timers_${'pkey' | 'due'}`
   | `signals_${'pkey' | 'unread'}`
+  | `gates_${'pkey' | 'due' | 'workflow'}`
+  | `turns_${'pkey' | 'lined'}`
 
 /** What a statement needs: a way to the database (the pool or one transaction) and the names of the tables. */
 export interface Database {

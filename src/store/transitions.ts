@@ -5,6 +5,7 @@
 import { CerebelumError } from '../core/errors.js'
 import type { NewEvent } from '../core/event.js'
 import type { ExecutionKey } from '../core/execution.js'
+import { PRIORITY_DEFAULT } from '../core/priority.js'
 import { type Home, decodeParent } from './rows.js'
 import type { ClosedStatus } from '../core/execution.js'
 import type { RestartRow } from './store.js'
@@ -212,7 +213,7 @@ export async function reopenRow(database: Database, row: RestartRow, version: nu
       run_version = ${version}::int4, version = ${version}::int4, claimed_by = null,
       claim_epoch = e.claim_epoch + 1,
       ready_at = case when not ${isLater}::bool then now() end,
-      attempts = 0, start_id = ${row.startId}::text, parent_id = ${row.parent?.key.executionId ?? null}::text,
+      attempts = 0, priority = ${row.priority ?? PRIORITY_DEFAULT}::int2, start_id = ${row.startId}::text, parent_id = ${row.parent?.key.executionId ?? null}::text,
       parent_seq = ${row.parent?.seq ?? null}::int4, parent_run = ${row.parent?.run ?? null}::int4,
       attributes = ${attributes}::text::jsonb, note = null,
       started_at = date_trunc('milliseconds', now()), closed_at = null

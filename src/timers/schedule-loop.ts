@@ -8,7 +8,7 @@ import { Loop } from '../core/loop.js'
 import { randomFraction, type Clock, type Logger } from '../core/ports.js'
 import { firingId, judgeFirings } from '../core/schedule.js'
 import { timesOf } from '../core/schedule-spec.js'
-import { scheduledStart } from '../store/scheduled-start.js'
+import { type KnownWorkflow, scheduledStart } from '../store/scheduled-start.js'
 import type { ScheduleChange, SeenSchedule, Store } from '../store/store.js'
 
 export interface ScheduleLoopOptions {
@@ -16,7 +16,7 @@ export interface ScheduleLoopOptions {
   readonly clock: Clock
   readonly log: Logger
   /** The version of a workflow that this node has. */
-  readonly versionOf: (workflow: string) => string | undefined
+  readonly definitionOf: (workflow: string) => KnownWorkflow | undefined
   /** Doorbells ring. */
   readonly onRung: (keys: readonly ExecutionKey[]) => void
 }
@@ -75,11 +75,11 @@ export class ScheduleLoop {
   }
 
   private decide({ row, at, isOpen }: SeenSchedule): ScheduleChange {
-    const { store, versionOf } = this.options
+    const { store, definitionOf } = this.options
     const { scheduleId, workflow, lastExecutionId } = row
     const judged = judgeFirings(row, { next: timesOf(row.spec), now: at, isOpen })
     const starts = judged.starts.map((nominal) =>
-      scheduledStart(row, store.keyOf(firingId(scheduleId, nominal)), versionOf(workflow)),
+      scheduledStart(row, store.keyOf(firingId(scheduleId, nominal)), definitionOf(workflow)),
     )
     return {
       row: {

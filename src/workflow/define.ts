@@ -5,7 +5,7 @@ import { checkName } from '../core/ids.js'
 import { CerebelumError } from '../core/errors.js'
 import { NAME_CHARACTERS_CEILING } from '../core/limits.js'
 import type { WorkflowContext } from './context.js'
-import { checkPriority, type GateOptions, rulesOf } from './gates.js'
+import { checkGates, type GateOptions } from './gates.js'
 
 export interface WorkflowOptions<I, O> extends GateOptions<I> {
   readonly name: string
@@ -48,7 +48,6 @@ export function workflow<I = unknown, O = unknown>(
       `Workflow "${options.name}" has no function to run. Pass one as second argument.`,
     )
   }
-  rulesOf(options.name, options)
-  if (options.priority !== undefined) checkPriority(options.priority, `workflow "${options.name}"`)
+  checkGates(options.name, options)
   return Object.freeze({ name: options.name, version, options, run })
 }

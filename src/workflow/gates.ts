@@ -6,6 +6,7 @@ import { durationMs, type Duration } from '../core/duration.js'
 import { CerebelumError } from '../core/errors.js'
 import { gateIdOf, type Bucket, type Gate, type Limit } from '../core/gate.js'
 import { checkId } from '../core/ids.js'
+import { checkPriority, type Priority } from '../core/priority.js'
 
 /** How many executions run at a time, cluster-wide: from their admission until they close, also while they wait. */
 export interface ConcurrencyLimit<I> {
@@ -24,20 +25,15 @@ export interface RateLimit<I> {
   key?(input: I): string | undefined
 }
 
-/** From 1, the most urgent, to 5. */
-export type Priority = 1 | 2 | 3 | 4 | 5
-
-export const PRIORITY_DEFAULT: Priority = 3
-
 export interface GateOptions<I> {
-  /** Who goes first among those that wait; default 3. */
+  /** Who goes first among those that wait, for a limit or for a node that is free; default 3. */
   readonly priority?: Priority
   readonly concurrency?: ConcurrencyLimit<I> | readonly ConcurrencyLimit<I>[]
   readonly rate?: RateLimit<I> | readonly RateLimit<I>[]
 }
 
 /** One limit of a workflow, and how to tell the key of an input. */
-export interface Rule extends Limit {
+interface Rule extends Limit {
   readonly key: ((input: unknown) => unknown) | undefined
 }
 
@@ -46,26 +42,19 @@ const LIMIT_MAX = 1_000_000
 /** Slower than one a year is no rate. */
 const REFILL_MS_MAX = 366 * 86_400_000
 
-/** @throws CerebelumError INVALID_ARGUMENT */
-export function checkPriority(priority: unknown, what: string): Priority {
-  const found = PRIORITIES.find((known) => known === priority)
-  if (found !== undefined) return found
-  const text = `The priority of ${what} is ${String(priority)}; it must be a whole number from 1, the most urgent, to 5.`
-  throw new CerebelumError('INVALID_ARGUMENT', text)
-}
-
-const PRIORITIES: readonly Priority[] = [1, 2, 3, 4, 5]
-
 /** Whether executions of the workflow have to pass gates. */
 export function isGated({ concurrency, rate }: GateOptions<unknown>): boolean {
   return concurrency !== undefined || rate !== undefined
 }
 
-/**
- * The limits in the order in which they are passed.
- * @throws CerebelumError INVALID_ARGUMENT | INVALID_DURATION
- */
-export function rulesOf(workflow: string, options: GateOptions<unknown>): Rule[] {
+/** @throws CerebelumError INVALID_ARGUMENT | INVALID_DURATION */
+export function checkGates(workflow: string, options: GateOptions<unknown>): void {
+  rulesOf(workflow, options)
+  if (options.priority !== undefined) checkPriority(options.priority, `workflow "${workflow}"`)
+}
+
+/** The limits in the order in which they are passed. */
+function rulesOf(workflow: string, options: GateOptions<unknown>): Rule[] {
   if (!isGated(options)) return []
   const concurrency = listOf(options.concurrency).map((limit, n) => ({
     workflow,

@@ -30,8 +30,8 @@ function fireOn(store: Store): string[] {
   const started: string[] = []
   const onRung = (keys: readonly { executionId: string }[]): void =>
     void started.push(...keys.map(({ executionId }) => executionId))
-  const versionOf = (): undefined => undefined
-  const loop = new ScheduleLoop({ store, clock: systemClock, log: silentLogger, versionOf, onRung })
+  const definitionOf = (): undefined => undefined
+  const loop = new ScheduleLoop({ store, clock: systemClock, log: silentLogger, definitionOf, onRung })
   loop.start()
   loops.push(loop)
   return started

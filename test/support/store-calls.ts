@@ -270,6 +270,21 @@ export const STORE_CALLS: readonly StoreCall[] = [
     run: ({ store, place, node }) => claimIn(store, place, { nodeId: node, limit: 2 }),
   },
   {
+    name: 'claim: by shares, with priorities',
+    of: 'claim',
+    prepare: ({ store, place }) =>
+      store.insertExecutions(place.keys(3).map((key, n) => startRow(key, { priority: n + 1 }))),
+    run: ({ store, place, node }) =>
+      store.claim({
+        nodeId: node,
+        partitions: place.partitions(),
+        since: null,
+        workflows: [WORKFLOW],
+        limit: 2,
+        isCrowded: true,
+      }),
+  },
+  {
     name: 'takeRung',
     of: 'takeRung',
     prepare: withMessages,
