@@ -133,10 +133,10 @@ export class Instance {
     this.isReplaying = false
   }
 
-  /** Applies one event and drains the code. */
-  async deliver(event: Event): Promise<void> {
-    if (event.type === 'started') await this.begin(event)
-    if (event.type === 'started' || this.apply(event)) await drain()
+  /** Applies one event and drains the code; undefined: the code can go no further. No promise of its own: five a run. */
+  deliver(event: Event): Promise<void> | undefined {
+    if (event.type === 'started') return this.begin(event)
+    return this.apply(event) ? drain() : undefined
   }
 
   /** Commands issued since the last call that are still unsettled, in order; those that `wanted` refuses are left. */
@@ -278,21 +278,26 @@ export class Instance {
   }
 
   /** Begins the code. An input that its starter could not check is checked here, each time, before any of it runs. */
-  private async begin(event: Event): Promise<void> {
-    const { definition, executionId } = this.options
+  private begin(event: Event): Promise<void> {
     const { attributes, isUnchecked } = readStarted(event)
     this.advanceClock(event)
     this.attributes = attributes
-    let input = decode(event.payload)
-    if (isUnchecked) {
-      try {
-        const what = `input of execution "${executionId}"`
-        input = await validate(definition.options.input, input, what, 'INVALID_INPUT', { executionId })
-      } catch (error) {
-        return this.end({ kind: 'failed', error })
-      }
-    }
+    const input = decode(event.payload)
+    if (isUnchecked) return this.beginUnchecked(input)
     void this.main(input)
+    return drain()
+  }
+
+  private async beginUnchecked(given: unknown): Promise<void> {
+    const { definition, executionId } = this.options
+    try {
+      const what = `input of execution "${executionId}"`
+      const input = await validate(definition.options.input, given, what, 'INVALID_INPUT', { executionId })
+      void this.main(input)
+    } catch (error) {
+      this.end({ kind: 'failed', error })
+    }
+    await drain()
   }
 
   private async main(input: unknown): Promise<void> {

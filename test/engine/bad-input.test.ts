@@ -504,7 +504,7 @@ describe('a list is refused', () => {
       'with an unknown status',
       list({ status: untyped('finished') }),
       'INVALID_ARGUMENT',
-      /"finished".*one of: running/,
+      /"finished".*one of: queued, running/,
     ],
     ['of a workflow with NUL', list({ workflow: 'a\u0000' }), 'INVALID_NAME', /workflow name/],
     ['of a parent with NUL', list({ parentId: 'a\u0000' }), 'INVALID_ID', /id of the parent/],
