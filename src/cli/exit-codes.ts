@@ -19,6 +19,7 @@ export const EXIT = {
 const CODES: Partial<Record<ErrorCode, number>> = {
   SETTINGS: EXIT.usage,
   INVALID_DURATION: EXIT.usage,
+  INVALID_SCHEDULE: EXIT.usage,
   DATABASE_UNAVAILABLE: EXIT.databaseUnavailable,
   OUTCOME_UNKNOWN: EXIT.databaseUnavailable,
   DATABASE_SCHEMA: EXIT.databaseSchema,

@@ -13,6 +13,7 @@ import { isInterrupted, listenForSignals } from './interrupt.js'
 import { addMigrateCommand } from './migrate-command.js'
 import { addNodesCommand } from './nodes-command.js'
 import { addPartitionsCommand } from './partitions-command.js'
+import { addSchedulesCommand } from './schedules-command.js'
 import { addServeCommand } from './serve-command.js'
 
 const interrupt = listenForSignals()
@@ -32,6 +33,7 @@ async function main(): Promise<number> {
   addMigrateCommand(program, run)
   addNodesCommand(program, run, interrupt)
   addPartitionsCommand(program, run)
+  addSchedulesCommand(program, run)
   addDeadLettersCommand(program, run)
   try {
     await program.parseAsync()
