@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { createClient } from '../../src/client/open-client.js'
 import { workflow } from '../../src/workflow/define.js'
 import { useEngine } from '../support/engine.js'
-import { mostAtOnce, readSpans } from '../support/gates.js'
+import { mostAtOnce, mostOverRate, readSpans } from '../support/gates.js'
 import { eventually } from '../support/wait.js'
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
@@ -55,11 +55,16 @@ const faulty = workflow<string>(
   async () => 'begun',
 )
 
+const paced = workflow<string>(
+  { name: 'paced', rate: { limit: 1, per: 50, burst: 3, key: (input) => input } },
+  async () => 'done',
+)
+
 const parent = workflow<string>({ name: 'parent' }, async (ctx, key) =>
   ctx.child(single, key, { id: `${key}-child` }),
 )
 
-const using = useEngine([narrow, single, repeating, tenants, faulty, parent])
+const using = useEngine([narrow, single, repeating, tenants, faulty, paced, parent])
 
 /** One that holds the only place of a key, and one that waits for it. */
 async function pairOf(key: string) {
@@ -251,6 +256,61 @@ describe('a limit by key', () => {
     const handle = await using.client.start(faulty, 'x')
     await expect(handle.result({ timeout: '10s' })).rejects.toThrow(/could not be told .* no key/)
     expect(await using.types(handle.executionId)).toEqual(['started', 'failed'])
+  })
+})
+
+describe('a rate', () => {
+  it('lets begin a burst, and then one after the other, for each key', async () => {
+    const sql = using.database.connect({ max: 1 })
+    const requests = Array.from({ length: 30 }, (_, n) => ({
+      workflow: paced,
+      input: n % 2 === 0 ? 'even' : 'odd',
+      id: `paced ${n % 2} ${n}`,
+    }))
+    const handles = await using.client.startMany(requests)
+    await Promise.all(handles.map((handle) => handle.result({ timeout: '30s' })))
+    const spans = await readSpans(sql, 'paced')
+    for (const key of ['0', '1']) {
+      const ofKey = spans.filter(({ executionId }) => executionId.startsWith(`paced ${key} `))
+      expect(ofKey).toHaveLength(15)
+      expect(mostOverRate(ofKey, { burst: 3, refillMs: 50 })).toBeLessThanOrEqual(1e-3)
+    }
+  })
+})
+
+describe('a priority', () => {
+  it('goes before the time in a line, that of a start before that of its workflow', async () => {
+    const { inside, waiting } = await pairOf('urgent')
+    const low = await using.client.start(single, 'urgent', { priority: 5 })
+    const high = await using.client.start(single, 'urgent', { priority: 1 })
+    await statusIs(low.executionId, 'queued')
+    await statusIs(high.executionId, 'queued')
+    for (const { executionId } of [inside, high, waiting, low]) {
+      await statusIs(executionId, 'waiting')
+      await using.client.signal(executionId, 'go', 'on')
+    }
+    expect(await low.result({ timeout: '10s' })).toBe('on')
+  })
+})
+
+describe('a limit that changes', () => {
+  it('holds as it is on the node that started last, also for lines that are there', async () => {
+    const { waiting } = await pairOf('changed')
+    const wider = workflow<string>(
+      { name: 'single', concurrency: { limit: 2, key: (input) => input } },
+      async (ctx) => ctx.signal('go', Word),
+    )
+    const node = await using.join({ workflows: [wider] })
+    await statusIs(waiting.executionId, 'waiting')
+    await node.stop()
+    const none = workflow<string>({ name: 'single' }, async (ctx) => ctx.signal('go', Word))
+    const last = await using.client.start(single, 'changed')
+    const next = await using.client.start(single, 'changed')
+    await statusIs(next.executionId, 'queued')
+    const other = await using.join({ workflows: [none] })
+    await statusIs(last.executionId, 'waiting')
+    await statusIs(next.executionId, 'waiting')
+    await other.stop()
   })
 })
 

@@ -42,3 +42,22 @@ export function mostAtOnce(spans: readonly Span[]): number {
   }
   return most
 }
+
+/**
+ * By how many admissions the worst window is over what a token bucket allows: `burst` at its beginning and one more for
+ * each `refillMs`.
+ */
+export function mostOverRate(
+  spans: readonly Span[],
+  { burst, refillMs }: { readonly burst: number; readonly refillMs: number },
+): number {
+  const times = spans.map(({ fromMs }) => fromMs).toSorted((a, b) => a - b)
+  let most = -Infinity
+  for (const [first, fromMs] of times.entries()) {
+    for (let last = first; last < times.length; last++) {
+      const allowed = burst + ((times[last] ?? 0) - fromMs) / refillMs
+      most = Math.max(most, last - first + 1 - allowed)
+    }
+  }
+  return most
+}

@@ -153,6 +153,8 @@ class Judge {
     if (this.state === 'continued') this.find(event, 'comes between continued and started')
     if (this.state === 'paused' && type !== 'resumed' && type !== 'terminated')
       this.find(event, 'comes while the execution is paused')
+    if (type === 'admitted' && this.last !== this.started)
+      this.find(event, 'comes when its run has begun already')
     if (type === 'paused') this.state = 'paused'
     else if (type === 'resumed') this.state = 'open'
     else if (type === 'continued') this.state = 'continued'

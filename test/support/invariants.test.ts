@@ -33,11 +33,14 @@ const renewed = workflow({ name: 'renewed' }, async (ctx, again: boolean): Promi
   if (again) return ctx.continueAsNew(false)
   return ctx.step('last', () => 'done')
 })
+const gated = workflow({ name: 'gated', concurrency: { limit: 1 } }, async (ctx) =>
+  ctx.signal('go', z.string()),
+)
 
 interface Damage {
   readonly name: string
   readonly workflow:
-    'steps' | 'sleeper' | 'napper' | 'listener' | 'parent' | 'patient' | 'retried' | 'renewed'
+    'steps' | 'sleeper' | 'napper' | 'listener' | 'parent' | 'patient' | 'retried' | 'renewed' | 'gated'
   readonly damage: (sql: postgres.Sql, id: string) => Promise<unknown>
   readonly finding: RegExp
 }
@@ -283,6 +286,30 @@ const DAMAGES: readonly Damage[] = [
     finding: /waits for child ".*-child", which has closed without telling/,
   },
   {
+    name: 'one that is queued and in no line',
+    workflow: 'gated',
+    damage: (sql, id) => sql`delete from turns where execution_id = ${id}::text`,
+    finding: /is queued, but stands in no line/,
+  },
+  {
+    name: 'more inside than a limit allows',
+    workflow: 'gated',
+    damage: (sql, id) => sql`update turns set state = 'held' where execution_id = ${id}::text`,
+    finding: /is one of 2 inside gate \w+, which is for 1/,
+  },
+  {
+    name: 'one that was admitted and still waits',
+    workflow: 'gated',
+    damage: async (sql, id) => [await copyEvent(sql, id, 1, 2, 'admitted'), await bump(sql, id, 1)],
+    finding: /is queued, but was admitted/,
+  },
+  {
+    name: 'an admission in the middle of a run',
+    workflow: 'sleeper',
+    damage: async (sql, id) => [await copyEvent(sql, id, 1, 3, 'admitted'), await bump(sql, id, 1)],
+    finding: /event 3 \(admitted\) comes when its run has begun already/,
+  },
+  {
     name: 'events without a row',
     workflow: 'steps',
     damage: (sql, id) => sql`delete from executions where execution_id = ${id}::text`,
@@ -309,13 +336,16 @@ async function settle(engine: Engine, id: string): Promise<void> {
 beforeAll(async () => {
   database = await createTestDatabase()
   sql = database.connect()
-  const workflows = [steps, sleeper, napper, listener, parent, patient, retried, renewed]
+  const workflows = [steps, sleeper, napper, listener, parent, patient, retried, renewed, gated]
   const engine = await createEngine({ database: { url: database.url, schema: database.schema }, workflows })
   await engine.start()
   const starts = [
     ...DAMAGES.map((damage) => ({ id: idOf(damage), workflow: damage.workflow })),
     ...HEALTHY.map((id) => ({ id, workflow: id.replace('healthy-', '') })),
   ]
+  // It is inside as long as the test lasts: the others wait.
+  const holder = await engine.client.start('gated', true)
+  await eventually(async () => (await engine.client.get(holder.executionId)).status === 'waiting')
   await engine.client.startMany(starts.map((start) => ({ ...start, input: true })))
   for (const { id, workflow: name } of starts) {
     if (name === 'listener') await engine.client.signal(id, 'go', 'now', { signalId: 'go-1' })

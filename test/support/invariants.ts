@@ -65,6 +65,13 @@ interface Timer {
   readonly version: number
 }
 
+interface Turn {
+  readonly execution_id: string
+  readonly run: number
+  readonly gate_id: string
+  readonly state: string
+}
+
 interface Everything {
   readonly ids: ReadonlySet<string>
   readonly partitionCount: number
@@ -73,6 +80,9 @@ interface Everything {
   readonly events: ReadonlyMap<string, readonly (Event & { readonly partition: number })[]>
   readonly signals: ReadonlyMap<string, readonly Signal[]>
   readonly timers: ReadonlyMap<string, readonly Timer[]>
+  readonly turns: ReadonlyMap<string, readonly Turn[]>
+  /** How many of those inside are open, and how many may be, by gate. */
+  readonly gates: ReadonlyMap<string, { readonly inside: number; readonly max: number }>
 }
 
 /** One snapshot of all tables. */
@@ -91,6 +101,14 @@ function readAll(sql: postgres.Sql): Promise<Everything> {
       select execution_id, message_id, position, kind, consumed_at is not null as is_consumed
       from signals order by execution_id, position`
     const timers = await tx<Timer[]>`select execution_id, version from timers`
+    const turns = await tx<Turn[]>`select execution_id, run, gate_id, state from turns order by stage`
+    const gates = await tx<{ gate_id: string; max: number; inside: number }[]>`
+      select g.gate_id, g.running_max as max, count(*)::int4 as inside
+      from gates as g
+      join turns as t on t.gate_id = g.gate_id and t.state = 'held'
+      join executions as e on e.execution_id = t.execution_id and e.closed_at is null and e.started_at = t.started_at
+      where g.running_max is not null
+      group by g.gate_id, g.running_max`
     const histories = groupById(events, (raw) => ({ ...decodeEvent(raw), partition: raw.partition }))
     const inboxes = groupById(signals, (signal) => signal)
     return {
@@ -101,6 +119,8 @@ function readAll(sql: postgres.Sql): Promise<Everything> {
       events: histories,
       signals: inboxes,
       timers: groupById(timers, (timer) => timer),
+      turns: groupById(turns, (turn) => turn),
+      gates: new Map(gates.map((gate) => [gate.gate_id, gate])),
     }
   }) as Promise<Everything>
 }
@@ -134,6 +154,7 @@ function* judgeExecution(database: Everything, executionId: string, quiet: boole
     yield `lies in another partition than ${partition}`
   yield* judgeRow(row, derived)
   yield* judgeClaim(row, database, quiet)
+  yield* judgeTurns(row, events, database)
   yield* judgeInbox(row, { events, signals, quiet })
   if (quiet && isWaiting(row)) yield* judgeWaits(row, derived, database)
 }
@@ -182,6 +203,22 @@ function* judgeClaim(row: Row, { leases }: Everything, quiet: boolean): Generato
   if (row.closed_at !== null && row.ready_at !== null) yield 'is closed, but its doorbell rings'
   if (quiet && row.status === 'running' && row.claimed_by === null && row.ready_at === null)
     yield 'is running, but nobody holds it and its doorbell is silent'
+}
+
+/** Who waits stands in a line, who stands in one has not begun, and no gate has let in more than it may. */
+function* judgeTurns(row: Row, events: readonly Event[], { turns, gates }: Everything): Generator<string> {
+  const mine = turns.get(row.execution_id)?.filter(({ run }) => run === row.run) ?? []
+  if (row.status === 'queued') {
+    if (!mine.some(({ state }) => state === 'waiting')) yield 'is queued, but stands in no line'
+    if (events.some(({ type, version }) => type === 'admitted' && version > row.run_version))
+      yield 'is queued, but was admitted'
+  }
+  if (row.closed_at !== null) return
+  for (const { gate_id: gateId, state } of mine) {
+    const gate = gates.get(gateId)
+    if (state === 'held' && gate !== undefined && gate.inside > gate.max)
+      yield `is one of ${gate.inside} inside gate ${gateId}, which is for ${gate.max}`
+  }
 }
 
 /** Each message is there once and was recorded if and only if it was consumed. */
