@@ -1,92 +1,60 @@
-// A relay in front of the database that counts what goes through it: statements (each is one Execute or Query message of
-// PostgreSQL's protocol) and bytes. So it counts the same on PostgreSQL and CockroachDB, and to the tenth of a second.
+// Counts what this process says to databases and hears from them: statements (each is one Execute or Query message of
+// PostgreSQL's protocol) and bytes. At the sockets, so that it counts the same on PostgreSQL and CockroachDB, whatever the
+// driver does, and with no relay in between that would slow down what is measured.
 
-import { connect, createServer, type Socket } from 'node:net'
-import { performance } from 'node:perf_hooks'
+import { Socket } from 'node:net'
 
-export interface Reading {
+export interface Counts {
   readonly statements: number
-  readonly bytesSent: number
-  readonly bytesReceived: number
+  readonly bytes: number
+  /** Statements of each tenth of a second, by the wall clock: the same for all processes of a machine. */
+  readonly tenths: readonly (readonly [tenth: number, statements: number])[]
 }
 
-export interface Meter {
-  /** The database behind the relay. */
-  readonly url: string
-  read(): Reading
-  /** The most statements that came within any tenth of a second since the last call. */
-  takePeak(): number
-  close(): Promise<void>
-}
+const TENTH_MS = 100
+/** Ten minutes. */
+const TENTHS_MAX = 6_000
 
-const SLOT_MS = 100
-
-export async function openMeter(databaseUrl: string): Promise<Meter> {
-  const target = new URL(databaseUrl)
-  const total = { statements: 0, bytesSent: 0, bytesReceived: 0 }
-  const sockets = new Set<Socket>()
-  let slot = 0
-  let inSlot = 0
-  let peak = 0
-  const count = (statements: number): void => {
-    const now = Math.floor(performance.now() / SLOT_MS)
-    if (now !== slot) inSlot = 0
-    slot = now
-    inSlot += statements
-    peak = Math.max(peak, inSlot)
-    total.statements += statements
-  }
-  const server = createServer({ noDelay: true }, (client) => {
-    const upstream = connectTo(target)
-    const counter = new StatementCounter()
-    for (const [one, other] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      sockets.add(one)
-      one.on('error', () => other.destroy())
-      one.on('close', () => {
-        sockets.delete(one)
-        other.destroy()
+/** Counts from now on all sockets that are opened later; call it before any is. */
+export function meterSockets(): () => Counts {
+  // Called with the socket, below.
+  // oxlint-disable-next-line typescript/unbound-method
+  const write = Socket.prototype.write
+  const counters = new Map<Socket, StatementCounter>()
+  const tenths = new Map<number, number>()
+  let statements = 0
+  let sent = 0
+  let received = 0
+  const count = (socket: Socket, chunk: unknown): void => {
+    if (!Buffer.isBuffer(chunk)) return
+    let counter = counters.get(socket)
+    if (counter === undefined) {
+      counters.set(socket, (counter = new StatementCounter()))
+      socket.once('close', () => {
+        counters.delete(socket)
+        received += socket.bytesRead
       })
     }
-    client.on('data', (chunk: Buffer) => {
-      total.bytesSent += chunk.length
-      count(counter.take(chunk))
-    })
-    upstream.on('data', (chunk: Buffer) => (total.bytesReceived += chunk.length))
-    client.pipe(upstream)
-    upstream.pipe(client)
-  })
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('the relay has no port')
-  const url = new URL(databaseUrl)
-  url.searchParams.delete('host')
-  url.hostname = '127.0.0.1'
-  url.port = String(address.port)
-  return {
-    url: url.href,
-    read: () => ({ ...total }),
-    takePeak() {
-      const most = peak
-      peak = 0
-      return most
-    },
-    async close() {
-      for (const socket of sockets) socket.destroy()
-      await new Promise((resolve) => server.close(resolve))
-    },
+    sent += chunk.length
+    const some = counter.take(chunk)
+    if (some === 0) return
+    statements += some
+    const tenth = Math.floor(Date.now() / TENTH_MS)
+    tenths.set(tenth, (tenths.get(tenth) ?? 0) + some)
+    const [oldest] = tenths.keys()
+    if (tenths.size > TENTHS_MAX && oldest !== undefined) tenths.delete(oldest)
   }
-}
-
-/** Over TCP, or the Unix socket that `?host=/folder` names. */
-function connectTo(target: URL): Socket {
-  const port = Number(target.port || '5432')
-  const folder = target.searchParams.get('host')
-  return folder?.startsWith('/') === true
-    ? connect({ path: `${folder}/.s.PGSQL.${port}` })
-    : connect({ host: target.hostname, port, noDelay: true })
+  Object.assign(Socket.prototype, {
+    write(this: Socket, ...parameters: Parameters<typeof write>) {
+      count(this, parameters[0])
+      return Reflect.apply(write, this, parameters)
+    },
+  })
+  return () => ({
+    statements,
+    bytes: [...counters.keys()].reduce((sum, socket) => sum + socket.bytesRead, sent + received),
+    tenths: [...tenths],
+  })
 }
 
 const EXECUTE = 'E'.charCodeAt(0)

@@ -6,7 +6,6 @@ import { loadavg } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { createClient } from '../../src/client.js'
 import { CostMeter } from '../harness/cost.js'
-import { openMeter, type Meter } from '../harness/meter.js'
 import { percentile } from '../harness/pairs.js'
 import type { Place } from '../harness/place.js'
 import { machineText } from '../harness/report.js'
@@ -73,8 +72,7 @@ export async function cluster(place: Place, options: ClusterOptions): Promise<Cl
   const { nodes, apart, onProgress } = options
   const partitions = nodes * PARTITIONS_PER_NODE
   const schema = await place.freshSchema({ partitionCount: partitions })
-  const meter = await openMeter(place.url)
-  const where = { url: meter.url, schema, apart }
+  const where = { url: place.url, schema, apart }
   const hives = new Set<Hive>()
   const start = async (count: number): Promise<Hive[]> => {
     const sizes = Array.from({ length: Math.ceil(count / HIVE_MAX) }, (_, n) =>
@@ -93,7 +91,7 @@ export async function cluster(place: Place, options: ClusterOptions): Promise<Cl
     await settled({ place, schema, nodes })
     const settleMs = performance.now() - joinedMs
     onProgress(`${nodes} nodes settled after ${Math.round(settleMs)} ms`)
-    const idle = await measureIdle({ place, schema, meter, nodes, seconds: options.idle })
+    const idle = await measureIdle({ place, schema, hives, nodes, seconds: options.idle })
     onProgress(`idle: ${idle.statements.toFixed(1)} statements/s and ${Math.round(idle.bytes)} bytes/s each`)
     const coming = await moves({ place, schema, nodes: nodes + 1 }, () => start(1))
     const [newcomer] = coming.result
@@ -108,7 +106,15 @@ export async function cluster(place: Place, options: ClusterOptions): Promise<Cl
     for (const group of dying) {
       const size = group.reduce((sum, hive) => sum + hive.nodeIds.length, 0)
       living -= size
-      deaths.push(await killAll({ place, schema, meter, group, living }))
+      deaths.push(
+        await killAll({
+          place,
+          schema,
+          group,
+          living,
+          staying: [...hives].filter((hive) => !group.includes(hive)),
+        }),
+      )
       for (const hive of group) hives.delete(hive)
       onProgress(`${size} died at once: all owned after ${Math.round(deaths.at(-1)?.owned_ms ?? 0)} ms`)
     }
@@ -158,7 +164,6 @@ export async function cluster(place: Place, options: ClusterOptions): Promise<Cl
     }
   } finally {
     await Promise.all([...hives].map((hive) => hive.stop()))
-    await meter.close()
   }
 }
 
@@ -173,20 +178,20 @@ function groupsOf(nodes: number): { readonly dying: readonly number[]; readonly 
 async function measureIdle(options: {
   readonly place: Place
   readonly schema: string
-  readonly meter: Meter
+  readonly hives: Iterable<Hive>
   readonly nodes: number
   readonly seconds: number
 }): Promise<{ statements: number; bytes: number; walBytes: number | null; databaseCpu: number | null }> {
-  const { place, schema, meter, nodes, seconds } = options
+  const { place, schema, hives, nodes, seconds } = options
   const cost = new CostMeter(place, schema)
-  const before = meter.read()
+  const before = await countAll(hives)
   await cost.measure(() => new Promise<void>((resolve) => setTimeout(resolve, seconds * 1_000)))
-  const after = meter.read()
+  const after = await countAll(hives)
   const each = (from: number, to: number): number => (to - from) / nodes / seconds
   const { wal_bytes, cpu_ms_database } = cost.per(nodes * seconds)
   return {
     statements: each(before.statements, after.statements),
-    bytes: each(before.bytesSent + before.bytesReceived, after.bytesSent + after.bytesReceived),
+    bytes: each(before.bytes, after.bytes),
     walBytes: wal_bytes,
     databaseCpu: cpu_ms_database === null ? null : (cpu_ms_database * nodes) / 1_000,
   }
@@ -211,20 +216,41 @@ function movedBetween(before: Ownership, after: Ownership): number {
 async function killAll(options: {
   readonly place: Place
   readonly schema: string
-  readonly meter: Meter
   readonly group: readonly Hive[]
+  readonly staying: readonly Hive[]
   readonly living: number
 }): Promise<DeathReport> {
-  const { place, schema, meter, group, living } = options
-  meter.takePeak()
-  const before = meter.read()
-  const killedMs = performance.now()
+  const { place, schema, group, staying, living } = options
+  const before = await countAll(staying)
+  const killedAt = Date.now()
   await Promise.all(group.map((hive) => hive.kill()))
   await settled({ place, schema, nodes: living })
+  const ownedAt = Date.now()
+  const after = await countAll(staying)
+  const during = [...after.tenths].filter(([tenth]) => tenth * 100 >= killedAt && tenth * 100 <= ownedAt)
   return {
     nodes: group.reduce((sum, hive) => sum + hive.nodeIds.length, 0),
-    owned_ms: performance.now() - killedMs,
-    peak_statements: meter.takePeak(),
-    statements_each: (meter.read().statements - before.statements) / living,
+    owned_ms: ownedAt - killedAt,
+    peak_statements: Math.max(0, ...during.map(([, statements]) => statements)),
+    statements_each: (after.statements - before.statements) / living,
   }
+}
+
+/** What all of them said, together. */
+async function countAll(hives: Iterable<Hive>): Promise<{
+  readonly statements: number
+  readonly bytes: number
+  readonly tenths: ReadonlyMap<number, number>
+}> {
+  const tenths = new Map<number, number>()
+  let statements = 0
+  let bytes = 0
+  for (const hive of hives) {
+    const news = await hive.order({ count: true })
+    if (!('counts' in news)) throw new Error('a hive did not count')
+    statements += news.counts.statements
+    bytes += news.counts.bytes
+    for (const [tenth, some] of news.counts.tenths) tenths.set(tenth, (tenths.get(tenth) ?? 0) + some)
+  }
+  return { statements, bytes, tenths }
 }

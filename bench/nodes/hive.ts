@@ -4,12 +4,17 @@
 import { createEngineOn, type Engine } from '../../src/engine/create-engine.js'
 import { openStore } from '../../src/store/open.js'
 import type { Store } from '../../src/store/store.js'
+import { meterSockets, type Counts } from '../harness/meter.js'
 import { ping, ticking } from './light.js'
 
 export type HiveOrder =
-  { readonly tick: { readonly count: number; readonly steps: number } } | { readonly deafen: true }
-export type HiveNews = { readonly ready: readonly string[] } | { readonly done: true }
+  | { readonly tick: { readonly count: number; readonly steps: number } }
+  | { readonly deafen: true }
+  | { readonly count: true }
+export type HiveNews =
+  { readonly ready: readonly string[] } | { readonly done: true } | { readonly counts: Counts }
 
+const counts = meterSockets()
 const [url = '', schema = '', count = '1', apart] = process.argv.slice(2)
 let isDeaf = false
 const engines: Engine[] = await Promise.all(Array.from({ length: Number(count) }, () => join()))
@@ -29,19 +34,21 @@ async function join(): Promise<Engine> {
 
 const tell = (news: HiveNews): void => void process.send?.(news)
 process.on('message', (order: HiveOrder) => {
-  void obey(order).then(() => tell({ done: true }))
+  void obey(order).then(tell)
 })
 process.once('disconnect', () => {
   void Promise.all(engines.map((engine) => engine.stop())).then(() => process.exit(0))
 })
 tell({ ready: engines.map(({ nodeId }) => nodeId) })
 
-async function obey(order: HiveOrder): Promise<void> {
+async function obey(order: HiveOrder): Promise<HiveNews> {
+  if ('count' in order) return { counts: counts() }
   if ('deafen' in order) {
     isDeaf = true
-    return
+    return { done: true }
   }
   const { count: executions, steps } = order.tick
   const starts = Array.from({ length: executions }, () => ({ workflow: 'ticking', input: steps }))
   await engines[0]?.client.startMany(starts)
+  return { done: true }
 }

@@ -10,7 +10,7 @@ interface Where {
   readonly schema: string
 }
 
-const POLL_MS = 20
+const POLL_MS = 50
 const DEADLINE_MS = 120_000
 
 export async function owners({ place: { sql }, schema }: Where): Promise<Ownership> {

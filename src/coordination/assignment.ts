@@ -9,7 +9,8 @@ export interface Home {
 }
 
 export interface Help {
-  /** Partitions whose owner cannot run all that this node can, or that nobody lives to own: claimed from like own ones. */
+  /** Partitions whose owner cannot run all that this node can, and its part of those that nobody lives to own: claimed
+   *  from like own ones. */
   readonly neglected: readonly Home[]
   /** Partitions of the region that others look after: claimed from only what they are late with. */
   readonly looked: readonly Home[]
@@ -73,6 +74,9 @@ export function planHelp(
 ): Help {
   const living = leases.filter(isStaying)
   const hosted = new Map(living.map((lease) => [lease.nodeId, new Set(lease.workflows)]))
+  const peers = living.filter((lease) => lease.region === self.region).map((lease) => lease.nodeId)
+  const rank = Math.max(0, peers.toSorted().indexOf(self.nodeId))
+  let unowned = 0
   const neglected: Home[] = []
   const looked: Home[] = []
   for (const { region, partition, owner } of partitions) {
@@ -82,6 +86,8 @@ export function planHelp(
     const isNear = region === self.region
     const isLast = (workflow: string): boolean =>
       !living.some((lease) => lease.region === region && lease.workflows.includes(workflow))
+    // Soon somebody's: until then one of the region looks after each, or a hundred nodes that start would all poll all.
+    if (isNear && owned === undefined && unowned++ % Math.max(1, peers.length) !== rank) continue
     if (isNear ? missed.length > 0 : missed.some(isLast)) neglected.push({ region, partition })
     else if (isNear) looked.push({ region, partition })
   }

@@ -48,8 +48,10 @@ const RECONNECT_MS = 500
 
 /** The others are looked at this often; sooner when one's lease is about to run out. */
 const LOOK_MS = 1_000
-/** A node that has less than its share looks more often: what others give must not lie for long. */
+/** A node that has less than its share looks more often: what others give must not lie for long. Longer the more they
+ *  are, because each reads all partitions after every move of any. */
 const LOOK_SHORT_MS = 200
+const LOOK_SHORT_PER_NODE_MS = 10
 /** Claims of nodes without a lease are looked for this often: whoever buried them may have died half-way. */
 const ORPHANS_MS = 5_000
 
@@ -74,6 +76,9 @@ export class LeaseHolder {
   private hasLeft = false
   private beatDueMs = 0
   private lookDueMs = 0
+  /** What was asked for while a look is under way is not answered by it. */
+  private askedMs = Infinity
+  private isLooking = false
   private orphansDueMs = 0
   private trustedUntilMs = 0
   private renewedMs = -Infinity
@@ -119,9 +124,7 @@ export class LeaseHolder {
   lookSoon(): void {
     const spreadMs = Math.min(this.leases.length * SPREAD_PER_NODE_MS, SPREAD_MAX_MS)
     const soonMs = this.options.clock.monotonicMs() + spreadMs * randomFraction()
-    if (this.isDraining || soonMs >= this.lookDueMs) return
-    this.lookDueMs = soonMs
-    this.loop.poke()
+    if (!this.isDraining) this.askLook(soonMs)
   }
 
   /** Stops beating; gives lease and partitions up when the database can be reached. */
@@ -151,8 +154,15 @@ export class LeaseHolder {
     const isLeaving = this.isDraining
     if (clock.monotonicMs() >= this.beatDueMs) await this.beat()
     if (isLeaving) return this.leaveTurn()
-    if (clock.monotonicMs() >= this.lookDueMs) await this.look()
-    return Math.max(0, Math.min(this.beatDueMs, this.lookDueMs) - clock.monotonicMs())
+    if (clock.monotonicMs() >= Math.min(this.lookDueMs, this.askedMs)) {
+      this.isLooking = true
+      try {
+        await this.look()
+      } finally {
+        this.isLooking = false
+      }
+    }
+    return Math.max(0, Math.min(this.beatDueMs, this.lookDueMs, this.askedMs) - clock.monotonicMs())
   }
 
   /** After a beat that said so, once; a node that joined anew meanwhile owns nothing. */
@@ -166,6 +176,7 @@ export class LeaseHolder {
   private async beat(): Promise<void> {
     const { store, clock, leaseMs, heartbeatMs, report, log } = this.options
     const begunMs = clock.monotonicMs()
+    const { isDraining } = this
     const isHeld = this.trustedUntilMs > 0 && (await store.renewLease(this.nodeId, leaseMs, report()))
     if (isHeld) {
       // However late: as long as the row stands, nobody took anything from this node, and while it was not trusted it
@@ -178,19 +189,23 @@ export class LeaseHolder {
       await this.rejoin()
       this.lookDueMs = 0
     }
-    this.beatDueMs = begunMs + heartbeatMs
+    // One that began before the drain did not say so: the next one follows at once.
+    if (this.isDraining === isDraining) this.beatDueMs = begunMs + heartbeatMs
   }
 
   /** Looks at the others: buries the dead, keeps the balance, and says when the next look is due. */
   private async look(): Promise<void> {
     const { store, clock } = this.options
+    const { nodeId } = this
     const begunMs = clock.monotonicMs()
+    this.askedMs = Infinity
     const cluster = await store.readCluster()
     const known = this.leases
     this.leases = cluster.leases
     const nextMs = this.msUntilExpired(cluster)
     const isOrphansDue = begunMs >= this.orphansDueMs
     const dead = buriedByOthers(known, cluster)
+    await this.beatIfDue()
     dead.push(...(await this.buryGone()))
     if ((nextMs <= 0 || isOrphansDue) && this.mayReap()) {
       // As it was seen: should the database be away in between, nobody is dead for that.
@@ -199,17 +214,31 @@ export class LeaseHolder {
       this.orphansDueMs = begunMs + ORPHANS_MS * (1 + randomFraction())
     }
     if (dead.length > 0) this.noteDeath(dead, [...known, ...cluster.leases])
-    this.neighbors.visit(this.leases.map(({ nodeId }) => nodeId))
+    this.neighbors.visit(this.leases.map((lease) => lease.nodeId))
+    await this.beatIfDue()
+    // Joined anew meanwhile: nothing of this is about the node that it is now.
+    if (this.nodeId !== nodeId) return
     const isShort = await this.balance(dead.length > 0 ? null : cluster.partitionsEpoch)
     // What is overdue and could not be buried now is looked at with the next heartbeat.
     const waitMs = nextMs > 0 ? Math.min(nextMs, LOOK_MS) : this.options.heartbeatMs
-    this.lookDueMs = begunMs + (isShort ? Math.min(waitMs, LOOK_SHORT_MS) : waitMs)
+    const shortMs = Math.max(LOOK_SHORT_MS, this.leases.length * LOOK_SHORT_PER_NODE_MS)
+    this.lookDueMs = begunMs + (isShort ? Math.min(waitMs, shortMs) : waitMs)
+  }
+
+  /** A look is several statements: on a busy database they take longer than a heartbeat together. */
+  private async beatIfDue(): Promise<void> {
+    if (this.options.clock.monotonicMs() >= this.beatDueMs) await this.beat()
   }
 
   private noteGone(nodeId: string): void {
     if (this.isDraining) return
     this.gone.add(nodeId)
-    this.lookDueMs = 0
+    this.askLook(0)
+  }
+
+  private askLook(atMs: number): void {
+    if (atMs >= Math.min(this.lookDueMs, this.askedMs) && !this.isLooking) return
+    this.askedMs = Math.min(this.askedMs, atMs)
     this.loop.poke()
   }
 
@@ -308,11 +337,15 @@ export class LeaseHolder {
    */
   private async balance(epoch: string | null): Promise<boolean> {
     const { store, region } = this.options
+    const { nodeId } = this
     if (epoch === null || epoch !== this.partitionsEpoch) {
       this.rows = await store.readPartitions()
+      await this.beatIfDue()
       // Read after the epoch was: what changed in between is read again next time.
       this.partitionsEpoch = epoch
     }
+    // Joined anew meanwhile: it owns nothing yet, and looks again soon.
+    if (this.nodeId !== nodeId) return true
     const { rows } = this
     const moves = planMoves({ nodeId: this.nodeId, region }, this.leases, rows)
     if (moves.give.length > 0) await store.givePartitions(this.nodeId, moves.give)
@@ -335,14 +368,14 @@ export class LeaseHolder {
 
 /**
  * Whose lease had run out when it was last seen and is gone now: another one was faster, and all take over. Who left in
- * good order had one that was good.
+ * good order had one that was good; who was at nothing leaves nothing that one could not take.
  */
 function buriedByOthers(known: readonly LeaseRow[], { leases, at }: Cluster): string[] {
   const present = new Set(leases.map((lease) => lease.nodeId))
   return known
     .filter(
       ({ nodeId, expiresAt, report }) =>
-        !present.has(nodeId) && !report.isDraining && at !== null && expiresAt < at,
+        !present.has(nodeId) && !report.isDraining && report.running > 0 && at !== null && expiresAt < at,
     )
     .map(({ nodeId }) => nodeId)
 }

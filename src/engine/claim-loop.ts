@@ -16,6 +16,7 @@ import { claimsBefore, type Gatekeeper } from './gatekeeper.js'
 import { UNAVAILABLE_RETRY_MS, type GivingBack } from './giving-back.js'
 import { readHistories, readInboxes } from './history-reader.js'
 import type { LiveRuns } from './live-runs.js'
+import { LATE_MS } from './lookout.js'
 import { Run, SUSPECT_CRASHES, type Waking } from './run.js'
 import type { RunHost } from './run-host.js'
 import { Strangers } from './strangers.js'
@@ -47,9 +48,8 @@ const POLL_MIN_MS = 10
 const POLL_MAX_MS = 250
 /** Where hints tell of what others ring, and polling is only for hints that got lost. */
 const HINTED_POLL_MAX_MS = 1_000
-/** How often a node looks for what others are late with, and what late is: owners poll several times as often. */
-const HELP_MS = 1_000
-const LATE_MS = 1_000
+/** Where the lookout sees what rings while nothing is at work here, polling is for a lookout that cannot see. */
+const WATCHED_POLL_MAX_MS = 10_000
 /** Suspects that may not run yet come back one after the other: most that run have made progress within this time. */
 const SUSPECT_SPACING_MS = 25
 /** Events of histories that are read and replayed at one time; more executions wait for the next group. */
@@ -61,8 +61,9 @@ export class ClaimLoop {
   private readonly strangers: Strangers
   /** Partitions of others that the next turn looks at, too. */
   private readonly lookedAt = new Map<number, Home>()
+  /** Partitions whose owners are late with something. */
+  private late: readonly Home[] = []
   private idlePollMs = POLL_MIN_MS
-  private helpedMs = -Infinity
   private nextSuspectMs = -Infinity
   /** There was more than could be taken at once, by the last claim that was made. */
   private isCrowded = false
@@ -101,6 +102,12 @@ export class ClaimLoop {
     this.poke()
   }
 
+  /** Claims what others are late with in these, and looks at once. */
+  help(late: readonly Home[]): void {
+    this.late = late
+    this.poke()
+  }
+
   private async turn(): Promise<number> {
     const { leases, givingBack, live } = this.options
     if (!this.options.isReady()) return POLL_MIN_MS
@@ -112,7 +119,8 @@ export class ClaimLoop {
     this.lookedAt.clear()
     const own = await this.claimFrom(homes, 0)
     if (own.isFull) return 0
-    const late = this.isHelpDue() ? await this.claimFrom(help.looked, LATE_MS) : { claimed: 0, isFull: false }
+    const late = await this.claimFrom(this.late, LATE_MS)
+    if (!late.isFull) this.late = []
     return late.isFull ? 0 : this.pace(rung + own.claimed + late.claimed)
   }
 
@@ -157,16 +165,12 @@ export class ClaimLoop {
     }
   }
 
-  private isHelpDue(): boolean {
-    const nowMs = this.options.clock.monotonicMs()
-    if (nowMs < this.helpedMs + HELP_MS) return false
-    this.helpedMs = nowMs
-    return true
-  }
-
   /** Quick after work, slower the longer there is none. */
   private pace(found: number): number {
-    const maxMs = this.options.store.hasHints ? HINTED_POLL_MAX_MS : POLL_MAX_MS
+    const { store, live } = this.options
+    // What rings on what is at work here, nobody else sees.
+    const hintedMs = live.size > 0 ? HINTED_POLL_MAX_MS : WATCHED_POLL_MAX_MS
+    const maxMs = store.hasHints ? hintedMs : POLL_MAX_MS
     this.idlePollMs = found > 0 ? POLL_MIN_MS : Math.min(this.idlePollMs * 2, maxMs)
     return this.idlePollMs
   }

@@ -31,6 +31,7 @@ import { CommitLanes } from './commit-lanes.js'
 import { LiveRuns } from './live-runs.js'
 import { LoadMeter } from './load-meter.js'
 import { LongSteps } from './long-steps.js'
+import { Lookout, LOOKOUT_MS } from './lookout.js'
 import { askInstance } from './messages.js'
 import { Run } from './run.js'
 import type { RunHost } from './run-host.js'
@@ -65,6 +66,8 @@ const CHILD_QUEUE_MAX = 100_000
 const START_BATCH_MAX = 500
 /** A node that leaves while the database is away would wait for all its retries: nothing is lost without them. */
 const LEAVE_MS = 5_000
+/** What the lookout sees once a second, loops look for themselves only in case it cannot see. */
+const WATCHED_POLL_MS = 10_000
 const UPKEEP_MS = 30_000
 const UPKEEP_BATCH_MAX = 1_000
 const HELD_MAX = 10_000
@@ -96,6 +99,7 @@ export class Node implements RunHost, Host {
   private readonly schedules: ScheduleLoop
   private readonly claims: ClaimLoop
   private readonly inheritance: Inheritance
+  private readonly lookout: Lookout
   private readonly upkeep: Loop
   private readonly longSteps: LongSteps
   private readonly givingBack: GivingBack
@@ -170,6 +174,7 @@ export class Node implements RunHost, Host {
       clock,
       log,
       partitions,
+      pollMs: WATCHED_POLL_MS,
       onRung: (foreign) => this.claims.look(foreign),
     })
     this.schedules = new ScheduleLoop({
@@ -177,6 +182,7 @@ export class Node implements RunHost, Host {
       clock,
       log,
       definitionOf: (workflow) => registry.get(workflow),
+      pollMs: WATCHED_POLL_MS,
       onRung: (keys) => this.claims.look(keys),
     })
     this.claims = new ClaimLoop({
@@ -205,6 +211,19 @@ export class Node implements RunHost, Host {
       isReady: () => this.isReady,
       free: () => this.free,
       adopt: (claimed, nodeId) => this.claims.adoptAll(claimed, nodeId),
+    })
+    this.lookout = new Lookout({
+      store,
+      clock,
+      log,
+      workflows: registry.names,
+      isReady: () => this.isReady,
+      own: () => [...this.leases.partitions, ...this.leases.help.neglected],
+      others: () => this.leases.help.looked,
+      onReady: () => this.claims.poke(),
+      onLate: (homes) => this.claims.help(homes),
+      onTimer: (inMs) => this.timers.noteNext(inMs),
+      onSchedule: (inMs) => inMs <= LOOKOUT_MS && this.schedules.poke(),
     })
     this.longSteps = new LongSteps({ store, clock, log, runs: () => this.live.values() })
     this.upkeep = new Loop({
@@ -244,6 +263,7 @@ export class Node implements RunHost, Host {
     await this.gatekeeper.start()
     this.claims.start()
     this.inheritance.start()
+    this.lookout.start()
     this.timers.start()
     this.schedules.start()
     this.upkeep.start()
@@ -259,6 +279,7 @@ export class Node implements RunHost, Host {
     const loops = Promise.all([
       this.claims.stop(),
       this.inheritance.stop(),
+      this.lookout.stop(),
       this.gatekeeper.stop(),
       this.timers.stop(),
       this.schedules.stop(),

@@ -18,6 +18,7 @@ import { asStoreError, failureCode } from './failures.js'
 import { commitLane } from './lane.js'
 import { changeSchedule, createSchedule, fireSchedules, removeSchedule } from './fire.js'
 import { readNextGate, updateLimits } from './gates.js'
+import { glance } from './glance.js'
 import { Hints } from './hints.js'
 import { insertLease, readCluster, renewLease } from './leases.js'
 import { listExecutions } from './lists.js'
@@ -218,6 +219,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
       return outcomes
     },
 
+    glance: (request) => read('glance', () => glance(database, request)),
     claim: (request) => claims.claim(request),
     takeRung: (nodeId, limit, isWanted = () => true) => claims.takeRung(nodeId, limit, isWanted),
     takeOver: (request) => claims.takeOver(request),

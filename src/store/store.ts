@@ -128,6 +128,23 @@ export type CommitOutcome =
       readonly cause?: CerebelumError
     }
 
+export interface GlanceRequest {
+  readonly own: readonly { readonly region: string; readonly partition: number }[]
+  readonly others: readonly { readonly region: string; readonly partition: number }[]
+  /** What has been ringing for this long in others' partitions is late. */
+  readonly lateMs: number
+  readonly workflows: readonly string[]
+}
+
+export interface Glance {
+  /** Something may be claimed in the own partitions. */
+  readonly isReady: boolean
+  readonly isLate: boolean
+  /** The next timer of the own partitions, and the next schedule; null: none. */
+  readonly timerInMs: number | null
+  readonly scheduleInMs: number | null
+}
+
 export interface TakeOverRequest {
   readonly dead: readonly string[]
   /** Who takes what it can run; null: all is handed back. */
@@ -363,6 +380,8 @@ export interface Store {
   sendMessages(messages: readonly NewMessage[], inboxMax: number): Promise<MessageOutcome[]>
 
   // ---- claims
+  /** What an idle node wants to know, in one statement that writes nothing. */
+  glance(request: GlanceRequest): Promise<Glance>
   claim(request: ClaimRequest): Promise<Claimed[]>
   /**
    * Clears and returns doorbells that rang on what the node holds. What `isWanted` refuses (asked once for each that

@@ -17,13 +17,14 @@ export interface ScheduleLoopOptions {
   readonly log: Logger
   /** The version of a workflow that this node has. */
   readonly definitionOf: (workflow: string) => KnownWorkflow | undefined
+  /** How long a schedule may lie that another process made; default 1 s. */
+  readonly pollMs?: number
   /** Doorbells ring. */
   readonly onRung: (keys: readonly ExecutionKey[]) => void
 }
 
 /** A batch is judged without a pause: at most this many times `JUDGED_MAX` steps of a cron expression, ~50 µs each. */
 const BATCH_MAX = 25
-/** How long a schedule may lie that another process made. */
 const POLL_MS = 1_000
 /** All nodes wake for the same instant: spread a little, most find it done by one statement. */
 const SPREAD_MS = 10
@@ -55,10 +56,10 @@ export class ScheduleLoop {
   }
 
   private async turn(): Promise<number> {
-    const { store, log, onRung } = this.options
+    const { store, log, onRung, pollMs = POLL_MS } = this.options
     const nextInMs = await store.nextSchedule()
-    if (nextInMs === null) return POLL_MS
-    if (nextInMs > 0) return Math.min(POLL_MS, nextInMs + randomFraction() * SPREAD_MS)
+    if (nextInMs === null) return pollMs
+    if (nextInMs > 0) return Math.min(pollMs, nextInMs + randomFraction() * SPREAD_MS)
     const { changes, failed } = await store.fireSchedules(BATCH_MAX, (seen) => this.decide(seen))
     for (const { scheduleId, error } of failed) {
       log.error({ err: error, scheduleId }, 'a schedule cannot be judged; it is tried again in a while')

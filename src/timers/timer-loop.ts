@@ -17,12 +17,13 @@ export interface TimerLoopOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly partitions: () => readonly TimerHome[]
+  /** How long a timer may lie that a node wrote which is gone; default 1 s. */
+  readonly pollMs?: number
   /** Doorbells ring, or may: of what this node owns, of what runs here, and in these partitions of others. */
   readonly onRung: (foreign: readonly TimerHome[]) => void
 }
 
 const BATCH_MAX = 1_000
-/** How long a timer may lie that a node wrote which is gone. */
 const POLL_MS = 1_000
 /** Timers that are due within this span are taken together: a statement per timer would cost more than it is early. */
 const GATHER_MS = 5
@@ -41,9 +42,11 @@ export class TimerLoop {
   /** Database time minus local time; only to guess when to look, never to decide what is due. */
   private offsetMs = 0
   private polledMs = -Infinity
+  private readonly pollMs: number
 
   constructor(options: TimerLoopOptions) {
     this.options = options
+    this.pollMs = options.pollMs ?? POLL_MS
     const { clock, log } = options
     this.loop = new Loop({ name: 'timers', clock, log, turn: () => this.turn(), afterErrorMs: POLL_MS })
   }
@@ -68,6 +71,12 @@ export class TimerLoop {
     if (this.untilDueMs() < POLL_MS) this.loop.poke()
   }
 
+  /** A timer of the owned partitions is due in so many ms, whoever wrote it. */
+  noteNext(inMs: number): void {
+    this.nextDueMs = Math.min(this.nextDueMs, this.databaseMs() + inMs)
+    if (this.untilDueMs() < POLL_MS) this.loop.poke()
+  }
+
   /** The database's time as just seen. */
   noteTime(at: Date): void {
     this.offsetMs = at.getTime() - this.options.clock.wallMs()
@@ -76,14 +85,14 @@ export class TimerLoop {
   private async turn(): Promise<number> {
     const { store, clock, onRung } = this.options
     const isDue = this.untilDueMs() <= 0
-    const untilPollMs = this.polledMs + POLL_MS - clock.monotonicMs()
+    const untilPollMs = this.polledMs + this.pollMs - clock.monotonicMs()
     if (!isDue && untilPollMs > 0) return Math.min(this.untilDueMs(), untilPollMs)
     const owned = this.options.partitions()
     const foreign = this.takeForeign(new Set(owned.map(({ partition }) => partition)))
     this.nextDueMs = Infinity
     this.polledMs = clock.monotonicMs()
     const homes = [...owned, ...foreign]
-    if (homes.length === 0) return POLL_MS
+    if (homes.length === 0) return this.pollMs
     const nextInMs = isDue ? 0 : await store.nextTimer(homes)
     if (nextInMs === null || nextInMs > 0) return this.sleep(nextInMs, foreign)
     const fired = await store.fireTimers(homes, BATCH_MAX)
@@ -102,7 +111,7 @@ export class TimerLoop {
       this.nextDueMs = Math.min(this.nextDueMs, dueMs)
       this.keep(foreign, dueMs)
     }
-    return Math.min(POLL_MS, Math.max(0, this.untilDueMs()))
+    return Math.min(this.pollMs, Math.max(0, this.untilDueMs()))
   }
 
   /** Partitions of others whose noted timers are due, and forgets those that have become our own. */

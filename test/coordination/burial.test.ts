@@ -151,7 +151,7 @@ it('who looks after another has buried the dead takes over as well', async () =>
       release: 'test',
       capacity: 1,
       workflows: [],
-      report: IDLE,
+      report: { ...IDLE, running: 1 },
       leaseMs: 1_500,
     })
     // Both have seen it, and the second one's next look is held back until it is gone.

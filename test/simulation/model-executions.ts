@@ -7,6 +7,8 @@ import type { ExecutionKey, ExecutionStatus } from '../../src/core/execution.js'
 import type {
   Claimed,
   ClaimRequest,
+  Glance,
+  GlanceRequest,
   Commit,
   CommitOutcome,
   ExecutionRow,
@@ -175,14 +177,7 @@ export class ModelExecutions {
 
   claim(request: ClaimRequest, token: number): Claimed[] {
     const nowMs = this.#options.now()
-    const lateMs = nowMs - (request.lateMs ?? 0)
-    const homes = new Set(request.partitions.map(({ partition }) => partition))
-    const due: ModelExecution[] = []
-    for (const row of this.rows.values()) {
-      if (row.readyAtMs === null || row.claimedBy !== null || row.readyAtMs > lateMs) continue
-      if (!homes.has(row.key.partition) || !CLAIMABLE.has(row.status)) continue
-      if (request.workflows.includes(row.workflow)) due.push(row)
-    }
+    const due = this.#claimable(request.partitions, request.lateMs ?? 0, request.workflows)
     due.sort((a, b) => (a.readyAtMs ?? 0) - (b.readyAtMs ?? 0))
     return due.slice(0, request.limit).map((row) => {
       row.claimedBy = request.nodeId
@@ -192,6 +187,29 @@ export class ModelExecutions {
       row.status = 'running'
       return asClaimed(row, nowMs)
     })
+  }
+
+  glance({ own, others, lateMs, workflows }: GlanceRequest): Glance {
+    return {
+      isReady: this.#claimable(own, 0, workflows).length > 0,
+      isLate: this.#claimable(others, lateMs, workflows).length > 0,
+      timerInMs: this.nextTimer(own),
+      scheduleInMs: null,
+    }
+  }
+
+  #claimable(partitions: Homes, lateMs: number, workflows: readonly string[]): ModelExecution[] {
+    const lateAtMs = this.#options.now() - lateMs
+    const homes = new Set(partitions.map(({ partition }) => partition))
+    return [...this.rows.values()].filter(
+      (row) =>
+        row.readyAtMs !== null &&
+        row.claimedBy === null &&
+        row.readyAtMs <= lateAtMs &&
+        homes.has(row.key.partition) &&
+        CLAIMABLE.has(row.status) &&
+        workflows.includes(row.workflow),
+    )
   }
 
   readByToken(nodeId: string, tokens: readonly number[]): Claimed[] {

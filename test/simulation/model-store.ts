@@ -113,6 +113,7 @@ export function modelStore(options: ModelStoreOptions): Store {
       ring(commits.filter(isHandedBack).map(({ key }) => key.partition))
       return outcomes
     },
+    glance: (request) => once('glance', () => executions.glance(request)),
     claim: (request) => tried('claim', () => claims.claim(request)),
     async takeRung(nodeId, limit, isWanted = () => true) {
       const rung = await once('takeRung', () => executions.findRung(nodeId, limit))

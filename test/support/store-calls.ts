@@ -470,6 +470,17 @@ export const STORE_CALLS: readonly StoreCall[] = [
     run: async ({ store }) => (await store.buryLeases(0)).toSorted(),
   },
   {
+    name: 'glance',
+    of: 'glance',
+    prepare: asleep,
+    run: async ({ store, place }) => {
+      const partitions = place.partitions()
+      const request = { own: partitions, others: partitions, lateMs: 0, workflows: [WORKFLOW] }
+      const { isReady, isLate, timerInMs } = await store.glance(request)
+      return { isReady, isLate, timerInMs }
+    },
+  },
+  {
     name: 'buryNodes: of one that has a lease, and of one that has left',
     of: 'buryNodes',
     prepare: joined,
