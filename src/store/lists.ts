@@ -9,18 +9,25 @@ import { slices } from './keys.js'
 import type { ExecutionRow, ListQuery } from './store.js'
 import type { Database } from './tables.js'
 
-export async function listExecutions(database: Database, query: ListQuery): Promise<ExecutionRow[]> {
-  const rows = await choose(database, query)
+/** `ask` retries: each statement on its own, because all of many would seldom get through together. */
+export async function listExecutions(
+  database: Database,
+  query: ListQuery,
+  ask: Ask,
+): Promise<ExecutionRow[]> {
+  const rows = await choose(database, query, ask)
   return rows.map(decodeExecution)
 }
 
-function choose(database: Database, query: ListQuery): Promise<RawExecution[]> {
-  if (query.parentId !== undefined) return listChildren(database, query, query.parentId)
-  if (hasAttributes(query)) return listByAttributes(database, query)
-  if (query.workflow === undefined && query.statuses !== undefined && query.statuses.every(isTroubled)) {
-    return listTroubled(database, query, query.statuses)
-  }
-  return listByWorkflow(database, query)
+type Ask = <T>(work: () => Promise<T>) => Promise<T>
+
+function choose(database: Database, query: ListQuery, ask: Ask): Promise<RawExecution[]> {
+  const { parentId, statuses, workflow } = query
+  if (parentId !== undefined) return ask(() => listChildren(database, query, parentId))
+  if (hasAttributes(query)) return ask(() => listByAttributes(database, query))
+  if (workflow !== undefined) return ask(() => listOfWorkflow(database, query, workflow))
+  if (statuses?.every(isTroubled) === true) return listTroubled(database, query, { statuses, ask })
+  return listAll(database, query, ask)
 }
 
 /** None wanted is no filter: rows without any are listed too. */
@@ -41,22 +48,21 @@ const TROUBLED: ReadonlySet<string> = new Set([
   'dead',
 ])
 
-async function listByWorkflow(database: Database, query: ListQuery): Promise<RawExecution[]> {
-  if (query.workflow !== undefined) return listOfWorkflow(database, query, query.workflow)
-  if (database.tables.dialect === 'postgres') return listOfEachWorkflow(database, query)
-  const workflows = await readWorkflows(database)
-  return listOfEach(query, workflows, (workflow) => listOfWorkflow(database, query, workflow))
+async function listAll(database: Database, query: ListQuery, ask: Ask): Promise<RawExecution[]> {
+  if (database.tables.dialect === 'postgres') return ask(() => listOfEachWorkflow(database, query))
+  const workflows = await ask(() => readWorkflows(database))
+  return listOfEach(query, workflows, (workflow) => ask(() => listOfWorkflow(database, query, workflow)))
 }
 
 function listTroubled(
   database: Database,
   query: ListQuery,
-  statuses: readonly ExecutionStatus[],
+  { statuses, ask }: { readonly statuses: readonly ExecutionStatus[]; readonly ask: Ask },
 ): Promise<RawExecution[]> {
   const distinct = [...new Set(statuses)]
   return database.tables.dialect === 'postgres'
-    ? listOfEachStatus(database, query, distinct)
-    : listOfEach(query, distinct, (status) => listOfStatus(database, query, status))
+    ? ask(() => listOfEachStatus(database, query, distinct))
+    : listOfEach(query, distinct, (status) => ask(() => listOfStatus(database, query, status)))
 }
 
 /**

@@ -256,7 +256,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     readHistories: (wanted, limit) => read('readHistories', () => readHistories(database, wanted, limit)),
     readInboxes: (wanted, limit) => read('readInboxes', () => readInboxes(database, wanted, limit)),
     readAnswers: (wanted) => read('readAnswers', () => readAnswers(database, wanted)),
-    list: (query) => read('list', () => listExecutions(database, query)),
+    list: (query) => listExecutions(database, query, (work) => read('list', work)),
 
     async fireTimers(partitions, limit) {
       if (partitions.length === 0) return { taken: 0, nextInMs: null }

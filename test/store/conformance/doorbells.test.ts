@@ -115,9 +115,10 @@ conformance('doorbells', (context) => {
     await eventually(async () => (await context.store.fireTimers(place.partitions(), 10)).taken === 1)
     await sql`commit`
     const rung = (await taking).find(({ key }) => key.executionId === second.executionId)
-    // Taken with a time at which the timer is due, or left to ring.
-    if (rung === undefined) expect(await context.store.takeRung(node, 10)).toHaveLength(1)
-    else expect(rung.at.getTime()).toBeGreaterThanOrEqual(dueAt.getTime())
+    // Taken with a time at which the timer is due, or left to ring: as it was before, or after it was taken too soon.
+    const last = rung === undefined || rung.at < dueAt ? await context.store.takeRung(node, 10) : [rung]
+    expect(last).toHaveLength(1)
+    expect(last[0]?.at.getTime()).toBeGreaterThanOrEqual(dueAt.getTime())
   })
 
   test('signals that race the taking: each is in an inbox that was told, or rings still', async () => {
@@ -163,6 +164,7 @@ conformance('doorbells', (context) => {
       }),
     ])
     await context.sql`update executions set claimed_by = null where execution_id = ${wiped.executionId}::text`
+    await context.settled(place)
     expect(await context.store.sweepStranded(place.partitions(), 10)).toBe(1)
     expect(await context.store.sweepStranded(place.partitions(), 10)).toBe(0)
     expect(await claimIn(context.store, place)).toMatchObject([{ key: wiped }])
@@ -176,8 +178,11 @@ conformance('doorbells', (context) => {
     ]
     await context.store.insertExecutions(keys.map((key) => startRow(key)))
     await context.sql`update executions set ready_at = null where region = ${place.region}::text`
+    await context.settled(place)
     expect(await context.store.sweepStranded(place.partitions(1), 3)).toBe(3)
+    await context.settled(place)
     expect(await context.store.sweepStranded(place.partitions(1), 3)).toBe(1)
+    await context.settled(place)
     expect(await context.store.sweepStranded(place.partitions(2), 10)).toBe(4)
   })
 

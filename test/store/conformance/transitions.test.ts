@@ -190,7 +190,9 @@ conformance('single transitions', (context) => {
     const { place, key } = await closed()
     await context.store.restart({ ...startRow(key, { startAt: new Date(0) }), expectedRun: 1 })
     expect(await rowOf(key)).toMatchObject({ status: 'waiting', run: 2, readyAt: null })
+    await context.settled(place)
     expect(await context.store.fireTimers(place.partitions(), 10)).toMatchObject({ taken: 1 })
+    await context.settled(place)
     expect(await claimIn(context.store, place)).toHaveLength(1)
   })
 
