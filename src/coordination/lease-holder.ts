@@ -55,9 +55,10 @@ const LOOK_SHORT_PER_NODE_MS = 10
 /** Claims of nodes without a lease are looked for this often: whoever buried them may have died half-way. */
 const ORPHANS_MS = 5_000
 
-/** When partitions fall free, nodes look one after the other: this much time for each, and for all. */
-const SPREAD_PER_NODE_MS = 1
-const SPREAD_MAX_MS = 100
+/** When partitions fall free, or a lease runs out, nodes look one after the other: this much time for each, and for all. A look costs node and
+ *  database about as much together: with less, a hundred nodes on few cores that lose one of them lose the next. */
+const SPREAD_PER_NODE_MS = 5
+const SPREAD_MAX_MS = 1_000
 
 const NO_HELP: Help = { neglected: [], looked: [] }
 
@@ -122,9 +123,7 @@ export class LeaseHolder {
 
   /** Partitions were given up somewhere: looks soon, but not all nodes in the same moment. */
   lookSoon(): void {
-    const spreadMs = Math.min(this.leases.length * SPREAD_PER_NODE_MS, SPREAD_MAX_MS)
-    const soonMs = this.options.clock.monotonicMs() + spreadMs * randomFraction()
-    if (!this.isDraining) this.askLook(soonMs)
+    if (!this.isDraining) this.askLook(this.options.clock.monotonicMs() + this.turnMs())
   }
 
   /** Stops beating; gives lease and partitions up when the database can be reached. */
@@ -220,9 +219,14 @@ export class LeaseHolder {
     if (this.nodeId !== nodeId) return
     const isShort = await this.balance(dead.length > 0 ? null : cluster.partitionsEpoch)
     // What is overdue and could not be buried now is looked at with the next heartbeat.
-    const waitMs = nextMs > 0 ? Math.min(nextMs, LOOK_MS) : this.options.heartbeatMs
+    const waitMs = nextMs > 0 ? Math.min(nextMs + this.turnMs(), LOOK_MS) : this.options.heartbeatMs
     const shortMs = Math.max(LOOK_SHORT_MS, this.leases.length * LOOK_SHORT_PER_NODE_MS)
     this.lookDueMs = begunMs + (isShort ? Math.min(waitMs, shortMs) : waitMs)
+  }
+
+  /** When it is this node's turn to look at what all nodes know of: the first one does what there is to be done. */
+  private turnMs(): number {
+    return Math.min(this.leases.length * SPREAD_PER_NODE_MS, SPREAD_MAX_MS) * randomFraction()
   }
 
   /** A look is several statements: on a busy database they take longer than a heartbeat together. */
