@@ -20,6 +20,8 @@ import type { RunHost } from './run-host.js'
 export interface GatekeeperOptions {
   readonly host: RunHost
   readonly givingBack: GivingBack
+  /** How often it looks for gates that are due by itself. */
+  readonly pollMs: number
   /** These have passed: they may be claimed. */
   readonly onPassed: (keys: readonly ExecutionKey[]) => void
 }
@@ -47,9 +49,7 @@ const LOOKED_AT_MAX = 100
 const ENDED_MAX = 500
 /** More than that is left to the looks that are due. */
 const PENDING_MAX = 10_000
-/** How often a node looks for gates that are due; one that has no limits to keep does it for those that are gone. */
-const POLL_MS = 1_000
-const STRANGERS_POLL_MS = 10_000
+const AFTER_ERROR_MS = 1_000
 /** Somebody else is at a gate: that takes a few statements. */
 const BUSY_MS = 5
 
@@ -57,7 +57,6 @@ export class Gatekeeper {
   private readonly options: GatekeeperOptions
   private readonly lane: Lane<Entrant, true>
   private readonly loop: Loop
-  private readonly pollMs: number
   private readonly gates = new Set<string>()
   private ended: ExecutionKey[] = []
   private lookMs = -Infinity
@@ -66,7 +65,7 @@ export class Gatekeeper {
 
   constructor(options: GatekeeperOptions) {
     this.options = options
-    const { clock, log, registry, store } = options.host
+    const { clock, log, store } = options.host
     this.lane = new Lane({
       name: 'queue',
       batchMax: ENTRANTS_MAX,
@@ -76,8 +75,7 @@ export class Gatekeeper {
         return batch.map((): true => true)
       },
     })
-    this.pollMs = registry.all.some((workflow) => isGated(workflow.options)) ? POLL_MS : STRANGERS_POLL_MS
-    this.loop = new Loop({ name: 'gates', clock, log, turn: () => this.turn(), afterErrorMs: POLL_MS })
+    this.loop = new Loop({ name: 'gates', clock, log, turn: () => this.turn(), afterErrorMs: AFTER_ERROR_MS })
   }
 
   async start(): Promise<void> {
@@ -123,6 +121,12 @@ export class Gatekeeper {
     this.loop.poke()
   }
 
+  /** A gate is due then, whoever it belongs to. */
+  noteDue(inMs: number): void {
+    this.lookSoon(inMs)
+    this.loop.poke()
+  }
+
   private async enter({ definition, started, key, nodeId, claimEpoch }: Newcomer): Promise<boolean> {
     const detail = startedDetail(started)
     const gates = await this.gatesFor(definition, started, detail)
@@ -165,12 +169,8 @@ export class Gatekeeper {
     const ended = this.ended.splice(0, ENDED_MAX)
     for (const gateId of gates) this.gates.delete(gateId)
     const isDue = this.lookMs <= clock.monotonicMs()
-    if (isDue) this.lookMs = clock.monotonicMs() + this.pollMs
-    if (gates.length === 0 && ended.length === 0) {
-      const inMs = isDue ? await store.nextGate() : null
-      if (inMs !== null && inMs > 0) this.lookSoon(inMs)
-      if (inMs === null || inMs > 0) return this.untilLookMs()
-    }
+    if (isDue) this.lookMs = clock.monotonicMs() + this.options.pollMs
+    if (gates.length === 0 && ended.length === 0 && !isDue) return this.untilLookMs()
     const { passed, again, isMore, nextInMs } = await store.admit({ gates, ended, isDue })
     if (passed.length > 0) this.options.onPassed(passed)
     for (const gateId of again) this.note(gateId)

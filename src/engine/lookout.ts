@@ -1,5 +1,5 @@
 // What an idle node does instead of polling: once a second one statement tells whether doorbells ring in its partitions,
-// whether others are late with theirs, and when the next timer and the next schedule are due; the loops that this is for
+// whether others are late with theirs, and when the next timer, schedule and gate are due; the loops that this is for
 // are told. Hints and their own pokes make them faster; this finds whatever those missed.
 
 import type { Home } from '../coordination/assignment.js'
@@ -23,6 +23,7 @@ export interface LookoutOptions {
   /** The next timer of the own partitions. */
   readonly onTimer: (inMs: number) => void
   readonly onSchedule: (inMs: number) => void
+  readonly onGate: (inMs: number) => void
 }
 
 export const LOOKOUT_MS = 1_000
@@ -60,6 +61,7 @@ export class Lookout {
     if (seen.isLate) this.options.onLate(others)
     if (seen.timerInMs !== null) this.options.onTimer(seen.timerInMs)
     if (seen.scheduleInMs !== null) this.options.onSchedule(seen.scheduleInMs)
+    if (seen.gateInMs !== null) this.options.onGate(seen.gateInMs)
     return LOOKOUT_MS
   }
 

@@ -166,6 +166,7 @@ export class Node implements RunHost, Host {
     this.gatekeeper = new Gatekeeper({
       host: this,
       givingBack: this.givingBack,
+      pollMs: WATCHED_POLL_MS,
       onPassed: (keys) => this.claims.look(keys),
     })
     const partitions = (): LeaseHolder['partitions'] => this.leases.partitions
@@ -224,6 +225,7 @@ export class Node implements RunHost, Host {
       onLate: (homes) => this.claims.help(homes),
       onTimer: (inMs) => this.timers.noteNext(inMs),
       onSchedule: (inMs) => inMs <= LOOKOUT_MS && this.schedules.poke(),
+      onGate: (inMs) => this.gatekeeper.noteDue(inMs),
     })
     this.longSteps = new LongSteps({ store, clock, log, runs: () => this.live.values() })
     this.upkeep = new Loop({

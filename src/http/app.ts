@@ -2,7 +2,7 @@
 // problem details (RFC 9457) for every refusal, and no side effect of a request it refuses. It knows the client and
 // never the store; whoever may reach the port may use it all, so put it behind your own authentication.
 //
-// POST   /executions                      {workflow, input?, id?, idPolicy?, startAfter?, attributes?} → 201 | 200
+// POST   /executions                      {workflow, input?, id?, idPolicy?, startAfter?, attributes?, priority?, key?} → 201 | 200
 // GET    /executions                      ?workflow&status&startedAfter&startedBefore&parentId&attributes&limit&cursor
 // GET    /executions/:id                  DELETE /executions/:id (closed ones) → 204
 // GET    /executions/:id/history          ?after&limit

@@ -30,6 +30,8 @@ export const startBody = z.strictObject({
   idPolicy: z.enum(['return-existing', 'reject', 'allow-after-close', 'replace']).exactOptional(),
   startAfter: startAfter.exactOptional(),
   attributes: attributes.exactOptional(),
+  priority: z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4), z.literal(5)]).exactOptional(),
+  key: text.exactOptional(),
 })
 
 /** "a,b" and repetition are both in use for lists in query strings. */

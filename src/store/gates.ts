@@ -43,17 +43,6 @@ export async function lockDueGates({ sql, tables }: Database, limit: number): Pr
   return rows.map((row) => row.gate_id)
 }
 
-/** When a gate is due, in ms from now; null: there is none. Index: gates_due, its first row. */
-export async function readNextGate({ sql, tables }: Database): Promise<number | null> {
-  const rows = await sql<{ in_ms: number }[]>`
-    select (extract(epoch from g.due_at - now()) * 1000)::float8 as in_ms
-    from ${tables.by('gates_due')} as g
-    where g.due_at is not null
-    order by g.due_at
-    limit 1`
-  return rows[0]?.in_ms ?? null
-}
-
 /** Which of these are there. Index: gates_pkey. */
 export async function readGateIds({ sql, tables }: Database, gateIds: readonly string[]): Promise<string[]> {
   if (gateIds.length === 0) return []

@@ -1,4 +1,4 @@
-// One look at all that an idle node would else poll for: doorbells, timers, schedules. It reads a row of an index for each
+// One look at all that an idle node would else poll for: doorbells, timers, schedules, gates. It reads a row of an index for each
 // and writes nothing, so that a hundred idle nodes cost the database a hundred small statements a second.
 
 import { textArray } from './arrays.js'
@@ -6,13 +6,19 @@ import { partitionColumns } from './claim.js'
 import type { Glance, GlanceRequest } from './store.js'
 import type { Database } from './tables.js'
 
-/** Indexes: executions_ready and timers_due, one bounded range per partition; schedules_due, one row. Writes nothing. */
+/** Indexes: executions_ready and timers_due, one bounded range per partition; schedules_due and gates_due, a row each. Writes nothing. */
 export async function glance({ sql, tables }: Database, request: GlanceRequest): Promise<Glance> {
   const { own, others, lateMs, workflows } = request
   const w = partitionColumns(own)
   const o = partitionColumns(others)
   const [row] = await sql<
-    { is_ready: boolean; is_late: boolean; timer_in_ms: number | null; schedule_in_ms: number | null }[]
+    {
+      is_ready: boolean
+      is_late: boolean
+      timer_in_ms: number | null
+      schedule_in_ms: number | null
+      gate_in_ms: number | null
+    }[]
   >`
     select
       exists (
@@ -59,12 +65,20 @@ export async function glance({ sql, tables }: Database, request: GlanceRequest):
         where s.due_at is not null and not s.paused
         order by s.due_at
         limit 1
-      ) as schedule_in_ms`
+      ) as schedule_in_ms,
+      (
+        select (extract(epoch from g.due_at - now()) * 1000)::float8
+        from ${tables.gates} as g
+        where g.due_at is not null
+        order by g.due_at
+        limit 1
+      ) as gate_in_ms`
   return {
     isReady: row?.is_ready ?? false,
     isLate: row?.is_late ?? false,
     timerInMs: atLeastZero(row?.timer_in_ms),
     scheduleInMs: atLeastZero(row?.schedule_in_ms),
+    gateInMs: atLeastZero(row?.gate_in_ms),
   }
 }
 

@@ -17,7 +17,7 @@ import { readExecutions } from './executions.js'
 import { asStoreError, failureCode } from './failures.js'
 import { commitLane } from './lane.js'
 import { changeSchedule, createSchedule, fireSchedules, removeSchedule } from './fire.js'
-import { readNextGate, updateLimits } from './gates.js'
+import { updateLimits } from './gates.js'
 import { glance } from './glance.js'
 import { Hints } from './hints.js'
 import { insertLease, readCluster, renewLease } from './leases.js'
@@ -234,7 +234,6 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
       hints.ring(admission.passed.map(({ partition }) => partition))
       return admission
     },
-    nextGate: () => read('nextGate', () => readNextGate(database)),
     updateLimits: (limits) => retried('updateLimits', () => updateLimits(database, limits)),
 
     async restart(row) {

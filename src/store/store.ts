@@ -140,9 +140,10 @@ export interface Glance {
   /** Something may be claimed in the own partitions. */
   readonly isReady: boolean
   readonly isLate: boolean
-  /** The next timer of the own partitions, and the next schedule; null: none. */
+  /** The next timer of the own partitions, the next schedule and the next look at a gate; null: none. */
   readonly timerInMs: number | null
   readonly scheduleInMs: number | null
+  readonly gateInMs: number | null
 }
 
 export interface TakeOverRequest {
@@ -409,8 +410,6 @@ export interface Store {
   enqueue(entrants: readonly Entrant[]): Promise<void>
   /** One bounded look at some gates: lets as many pass as there is room for. Never two at one gate at a time. */
   admit(request: AdmissionRequest): Promise<Admission>
-  /** When a gate is due to be looked at, in ms from now; null: none is. */
-  nextGate(): Promise<number | null>
   /** Changed limits, for the gates that there are already. */
   updateLimits(limits: readonly Limit[]): Promise<void>
 

@@ -92,6 +92,15 @@ describe('POST /executions', () => {
     const { body } = await get(`/executions/${id}/history`)
     expect(Object(body).events[0]).toMatchObject({ type: 'started', dueAt: startAfter })
   })
+
+  it('takes a priority and a key for limits', async () => {
+    const made = await post('/executions', { workflow: 'adds', input: { n: 1 }, priority: 1, key: 'shop 7' })
+    expect(made.status).toBe(201)
+    const { body } = await get(`/executions/${String(Object(made.body).executionId)}/history`)
+    expect(Object(body).events[0].detail).toMatchObject({ priority: 1, key: 'shop 7' })
+    const refused = await post('/executions', { workflow: 'adds', input: { n: 1 }, priority: 6 })
+    expect(refused.status).toBe(400)
+  })
 })
 
 describe('GET /executions', () => {

@@ -195,6 +195,7 @@ export class ModelExecutions {
       isLate: this.#claimable(others, lateMs, workflows).length > 0,
       timerInMs: this.nextTimer(own),
       scheduleInMs: null,
+      gateInMs: null,
     }
   }
 

@@ -145,10 +145,9 @@ export function modelStore(options: ModelStoreOptions): Store {
       return { taken, nextInMs }
     },
     nextTimer: (partitions) => once('nextTimer', () => executions.nextTimer(partitions)),
-    nextGate: () => once('nextGate', () => null),
     updateLimits: () => once('updateLimits', () => undefined),
     enqueue: () => leftOut('enqueue'),
-    admit: () => leftOut('admit'),
+    admit: () => once('admit', () => ({ passed: [], again: [], isMore: false, nextInMs: null })),
     nextSchedule: () => once('nextSchedule', () => null),
 
     insertLease: (lease) => beat('insertLease', () => leases.insert(lease)),

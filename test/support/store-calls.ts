@@ -174,12 +174,6 @@ export const STORE_CALLS: readonly StoreCall[] = [
     },
   },
   {
-    name: 'nextGate',
-    of: 'nextGate',
-    prepare: lined,
-    run: async ({ store }) => Number(await store.nextGate()) <= 0,
-  },
-  {
     name: 'updateLimits: one that has changed, one that is gone',
     of: 'updateLimits',
     prepare: lined,
