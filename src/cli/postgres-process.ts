@@ -38,10 +38,8 @@ const LOG_BYTES_MAX = 16 * 1_048_576
 /** Starts a process and leaves it running; it outlives us. */
 export async function startServer(command: Command): Promise<ServerProcess> {
   const child = await spawnInto(command)
-  let ended: string | undefined
-  child.once('exit', (code, signal) => (ended = describeExit(code, signal)))
   child.unref()
-  return { pid: child.pid ?? 0, ended: () => ended }
+  return { pid: child.pid ?? 0, ended: () => endOf(child) }
 }
 
 /** Runs a process to its end; throws when it fails or takes too long. */
@@ -49,10 +47,10 @@ export async function runToEnd(command: Command & { readonly deadlineMs: number 
   const from = await sizeOf(command.logFile)
   const child = await spawnInto(command)
   const cancel = systemClock.after(command.deadlineMs, () => child.kill('SIGKILL'))
-  const ended = await new Promise<string | undefined>((resolve) => {
-    child.once('exit', (code, signal) => resolve(code === 0 ? undefined : describeExit(code, signal)))
-  }).finally(cancel)
-  if (ended === undefined) return
+  if (endOf(child) === undefined) await new Promise((resolve) => child.once('exit', resolve))
+  cancel()
+  const ended = endOf(child)
+  if (ended === undefined || child.exitCode === 0) return
   const lines = await lastLines(command.logFile, from)
   throw new CerebelumError(
     'DATABASE_UNAVAILABLE',
@@ -133,8 +131,10 @@ export function adviceFor(lines: string): string {
   return 'What it logged last:'
 }
 
-function describeExit(code: number | null, signal: NodeJS.Signals | null): string {
-  return signal === null ? `exit code ${String(code)}` : `killed by ${signal}`
+/** How it ended, undefined while it runs. Asked, not listened for: one that refuses its settings ends before we could. */
+function endOf({ exitCode, signalCode }: ChildProcess): string | undefined {
+  if (exitCode !== null) return `exit code ${exitCode}`
+  return signalCode === null ? undefined : `killed by ${signalCode}`
 }
 
 /** True when `pid` is a living process that works in this cluster's folder (a postmaster does, from early on). */
