@@ -8,6 +8,7 @@ import type { Job } from '../property/interpreter.js'
 import type { Program } from '../property/program.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 import { eventually } from '../support/wait.js'
+import { judgeFirings } from './beat.js'
 import { judgeRound, keyOf, type Round } from './check.js'
 import { chaosWorkflows } from './workflows.js'
 
@@ -170,5 +171,38 @@ describe('the judge', () => {
   ])('finds %s', async (_name, damage, finding) => {
     await damage()
     expect(await judge()).toContainEqual(expect.stringMatching(finding))
+  })
+})
+
+describe('the judge of the schedule', () => {
+  const fine = { fired: 3, skipped: 0, missed: 0 }
+  const ids = [
+    'beat/2026-11-24T10:00:01.000Z',
+    'beat/2026-11-24T10:00:00.500Z',
+    'beat/2026-11-24T10:00:00.000Z',
+  ]
+
+  it('finds nothing when it fired at each of its instants', () => {
+    expect(judgeFirings(ids, fine)).toEqual([])
+  })
+
+  it.each<[string, readonly string[], typeof fine, RegExp]>([
+    [
+      'a firing left out',
+      ids.slice(0, 1).concat(ids.slice(2)),
+      { ...fine, fired: 2 },
+      /fired at .*00\.000Z and then at .*01\.000Z/,
+    ],
+    [
+      'a firing at an instant of its own',
+      [...ids, 'beat/2026-11-24T10:00:07.000Z'],
+      { ...fine, fired: 4 },
+      /fired at/,
+    ],
+    ['a firing that is counted and not there', ids, { ...fine, fired: 4 }, /fired 4 times by its row, 3 by/],
+    ['no firing at all', [], { ...fine, fired: 0 }, /fired 0 times/],
+    ['firings that were dropped', ids, { ...fine, missed: 2 }, /skipped 0 firings and missed 2/],
+  ])('finds %s', (_name, fired, beat, finding) => {
+    expect(judgeFirings(fired, beat)).toContainEqual(expect.stringMatching(finding))
   })
 })

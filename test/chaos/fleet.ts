@@ -36,6 +36,18 @@ export class Fleet {
     return [...this.members.keys()]
   }
 
+  /** These places, or for each that nobody holds another one that somebody does. */
+  living(places: readonly number[]): number[] {
+    const held = this.places
+    return [
+      ...new Set(
+        places.flatMap((place) =>
+          this.members.has(place) ? [place] : held.slice(place % held.length).slice(0, 1),
+        ),
+      ),
+    ]
+  }
+
   /** Nobody is started where somebody is. */
   start(place: number): NodeProcess | undefined {
     const { schema, folder, wires } = this.options

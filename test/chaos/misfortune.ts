@@ -60,7 +60,8 @@ export class Misfortune {
 
   private async act(action: Action): Promise<void> {
     const { fleet, wires } = this.options
-    const { kind, forMs, places, amount } = action
+    const { kind, forMs, amount } = action
+    const places = fleet.living(action.places)
     switch (kind) {
       case 'kill':
         await Promise.all(places.map((place) => fleet.kill(place)))

@@ -26,6 +26,15 @@ describe('a plan', () => {
     expect(planRound({ ...OPTIONS, seed: 1, kinds: [] }).actions).toEqual([])
   })
 
+  it('grows to as many nodes as may be, and shrinks to one', () => {
+    for (const seed of SEEDS) {
+      const amounts = planRound({ ...OPTIONS, seed }).actions.flatMap(({ kind, amount }) =>
+        kind === 'scale' ? [amount] : [],
+      )
+      expect(amounts).toEqual(expect.arrayContaining([1, NODES_MAX]))
+    }
+  })
+
   it('does one thing at a time to the server, and touches only places that there are', () => {
     for (const seed of SEEDS) {
       const nodes = 1 + (seed % NODES_MAX)

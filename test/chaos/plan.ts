@@ -50,7 +50,7 @@ export interface Action {
   readonly atMs: number
   /** How long it goes on; 0 for what is done at once. */
   readonly forMs: number
-  /** Places of nodes that it meets; a place that nobody holds at that moment is passed over. */
+  /** Places of nodes that it meets; for one that nobody holds at that moment, another one that somebody does. */
   readonly places: readonly number[]
   /** Clock: by how many milliseconds; scale: to how many nodes; on the wire: in how many of 1,000 statements. */
   readonly amount: number
@@ -68,20 +68,28 @@ export interface Plan extends PlanOptions {
   readonly actions: readonly Action[]
 }
 
-/** Each kind once, and about one more fault every second and a half; server faults do not overlap. */
+/**
+ * Each kind once, and about one more fault every second and a half; server faults do not overlap. The nodes become as
+ * many as may be and one only, whatever else chance wants.
+ */
 export function planRound(options: PlanOptions): Plan {
   const { seed, seconds, nodes, kinds } = options
   const random = seededRandom(`chaos plan ${seed}`, 1)
   const draw = (from: number, below: number): number => from + Math.floor(random() * (below - from))
   const spanMs = seconds * 1_000
-  const wanted = [...kinds]
+  const wanted = kinds.flatMap((kind) => (kind === 'scale' ? [kind, kind] : [kind]))
   while (kinds.length > 0 && wanted.length < kinds.length + seconds / 1.5)
     wanted.push(kinds[draw(0, kinds.length)] ?? 'kill')
   const actions = wanted.map((kind): Action => {
     const atMs = draw(Math.min(500, spanMs / 10), spanMs * 0.95)
     return { kind, atMs, ...shapeOf(kind, { draw, nodes }) }
   })
-  return { ...options, actions: apart(actions.sort((a, b) => a.atMs - b.atMs)) }
+  const [first, second] = actions.filter(({ kind }) => kind === 'scale')
+  const all = actions.map((action) => {
+    if (action !== first && action !== second) return action
+    return { ...action, amount: action === first ? nodes : 1 }
+  })
+  return { ...options, actions: apart(all.sort((a, b) => a.atMs - b.atMs)) }
 }
 
 interface Drawing {

@@ -11,6 +11,7 @@ import type { Client } from '../../src/client/client.js'
 import { migrate } from '../../src/store/migrate.js'
 import { connect } from '../support/connect.js'
 import type { OwnPostgres } from '../support/own-postgres.js'
+import { beginBeat, endBeat, judgeBeat } from './beat.js'
 import { judgeRound, keyOf } from './check.js'
 import { Fleet } from './fleet.js'
 import { Load } from './load.js'
@@ -39,6 +40,8 @@ export interface RoundReport {
   readonly acknowledged: number
   readonly repeated: number
   readonly seconds: number
+  /** From the end of the last fault until everything had ended. */
+  readonly settledSeconds: number
   readonly findings: readonly string[]
 }
 
@@ -69,14 +72,20 @@ export async function runRound(options: RoundOptions): Promise<RoundReport> {
       retryForMs: 3_000,
     },
   })
+  // Makes and reads what no fault may hinder.
+  const calm = await createClient({ database: { url, schema, connections: 2 } })
   const load = new Load({ client, seed: plan.seed, rate, openMax: 150 })
   const misfortune = new Misfortune({ plan, fleet, wires, server, url, schema })
   try {
     await beginNodes(fleet, Math.min(NODES_AT_FIRST, plan.nodes))
+    await beginBeat(calm)
     await underFire(plan, load, misfortune)
+    const wholeMs = performance.now()
     await misfortune.makeWhole()
     await load.answered(SETTLE_MS)
+    await endBeat(calm, SETTLE_MS)
     const late = await settle(sql, fleet)
+    const settledMs = performance.now()
     await Promise.all(fleet.places.map((place) => fleet.stop(place)))
     const verdict = await judgeRound(sql, {
       meddled: new Set(load.subjects.filter((one) => one.isMeddledWith).map(({ id }) => id)),
@@ -85,6 +94,7 @@ export async function runRound(options: RoundOptions): Promise<RoundReport> {
       ledger: await readLedgers(folder, schema),
       isCalm: plan.actions.length === 0,
     })
+    const beat = await judgeBeat(calm, sql)
     const { executions, events } = await count(sql)
     return {
       schema,
@@ -95,11 +105,12 @@ export async function runRound(options: RoundOptions): Promise<RoundReport> {
       acknowledged: load.acknowledged,
       repeated: load.repeated,
       seconds: (performance.now() - startedMs) / 1_000,
-      findings: [...fleet.findings, ...misfortune.findings, ...load.findings, ...late, ...verdict],
+      settledSeconds: (settledMs - wholeMs) / 1_000,
+      findings: [...fleet.findings, ...misfortune.findings, ...load.findings, ...late, ...beat, ...verdict],
     }
   } finally {
     await fleet.killAll()
-    await closeAll({ client, wires, sql })
+    await closeAll({ clients: [client, calm], wires, sql })
   }
 }
 
@@ -159,15 +170,15 @@ async function count(sql: postgres.Sql): Promise<{ executions: number; events: n
 }
 
 async function closeAll({
-  client,
+  clients,
   wires,
   sql,
 }: {
-  readonly client: Client
+  readonly clients: readonly Client[]
   readonly wires: readonly Weather[]
   readonly sql: postgres.Sql
 }): Promise<void> {
-  await client.close().catch(() => undefined)
+  await Promise.all(clients.map((client) => client.close().catch(() => undefined)))
   await Promise.all(wires.map((wire) => wire.close()))
   await sql.end({ timeout: 5 })
 }

@@ -74,7 +74,7 @@ export function reportLine(
     `round ${round}/${rounds}, seed ${seed}: ${verdict}`,
     `${report.executions} executions, ${report.events} events`,
     `${report.acknowledged} requests acknowledged, ${report.repeated} attempts repeated`,
-    `${report.seconds.toFixed(1)} s`,
+    `${report.seconds.toFixed(1)} s, all at rest ${report.settledSeconds.toFixed(1)} s after the last fault`,
     `faults: ${faults.join(', ') || 'none'}; ${report.wireFaults} statements met one on the wire`,
   ].join(' · ')
 }

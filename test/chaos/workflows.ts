@@ -1,4 +1,4 @@
-// What the nodes of the chaos run execute: any random program, and two workflows of its own.
+// What the nodes of the chaos run execute: any random program, and three workflows of its own.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
@@ -54,7 +54,12 @@ export function chaosWorkflows({ schema, note, signal }: Surroundings): Workflow
     })
   })
 
-  return [program, patient, hog]
+  /** Started by the clock. */
+  const beat = workflow({ name: 'beat' }, async (ctx) =>
+    ctx.step('beat', () => note(ctx.executionId, 'beat')),
+  )
+
+  return [program, patient, hog, beat]
 }
 
 export const UNAVAILABLE: ReadonlySet<string> = new Set([
