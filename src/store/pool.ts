@@ -3,8 +3,9 @@
 import { Socket } from 'node:net'
 import postgres from 'postgres'
 import { CerebelumError } from '../core/errors.js'
-import { randomFraction } from '../core/ports.js'
-import { withWholeResults } from './whole-results.js'
+import { randomFraction, systemClock } from '../core/ports.js'
+import { pooled } from './connections.js'
+import { type DriverQuery, executorOf, onceOver, routed } from './driver-query.js'
 
 export interface PoolOptions {
   readonly url: string
@@ -29,18 +30,35 @@ export interface PoolOptions {
 
 /** Opens no connection yet. */
 export function createPool(options: PoolOptions): postgres.Sql {
-  return create(options, (target) => connect(target, stallMsOf(options)))
+  return pooled({
+    max: options.connections,
+    clock: systemClock,
+    builder: create(options, lostSocket),
+    open: (onLost) => createSession(options, onLost),
+    reconnectMaxMs: options.reconnectMaxMs ?? RECONNECT_MAX_MS,
+  })
 }
 
 /** One connection that is opened once: `onLost` is called when it ends, and what is asked of it then fails. */
 export function createSession(options: PoolOptions, onLost: () => void): postgres.Sql {
+  const pending = new Set<DriverQuery>()
   let isOpened = false
   const open = (target: SocketTarget): Socket => {
     if (isOpened) return lostSocket()
     isOpened = true
     return connect(target, stallMsOf(options))
   }
-  return create({ ...options, connections: 1 }, open, onLost)
+  const sql = create({ ...options, connections: 1 }, open, () => {
+    onLost()
+    // The driver forgets those that were asked between the failure of the socket and its end.
+    for (const query of pending) query.reject(lost())
+  })
+  const execute = executorOf(sql)
+  return routed(sql, (query) => {
+    pending.add(query)
+    onceOver(query, () => pending.delete(query))
+    execute(query)
+  })
 }
 
 function create(
@@ -50,7 +68,7 @@ function create(
 ): postgres.Sql {
   const { url, path } = withoutSocketPath(checkUrl(options.url))
   try {
-    return withWholeResults(drive(options, { url, path, socket, onLost }))
+    return drive(options, { url, path, socket, onLost })
   } catch (error) {
     throw unreadableUrl(error)
   }
@@ -64,7 +82,7 @@ interface Wiring {
 }
 
 function drive(options: PoolOptions, { url, path, socket, onLost }: Wiring): postgres.Sql {
-  const { onNotify, reconnectMaxMs = RECONNECT_MAX_MS } = options
+  const { onNotify } = options
   return postgres(url, {
     ...unknownToTypes(socket),
     ...(path !== undefined && { path }),
@@ -78,8 +96,6 @@ function drive(options: PoolOptions, { url, path, socket, onLost }: Wiring): pos
     idle_timeout: 0,
     connect_timeout: CONNECT_TIMEOUT_SECONDS,
     keep_alive: 15,
-    backoff: (failures: number) =>
-      Math.min(3 ** failures / 100, reconnectMaxMs / 1_000) * (0.5 + randomFraction() / 2),
     onnotice: () => undefined,
     connection: {
       application_name: options.name,
@@ -165,11 +181,12 @@ function endSilence(socket: Socket): Socket {
 /** In place of a connection that must not be opened again: it ends once the driver listens. */
 function lostSocket(): Socket {
   const socket = new Socket()
-  const error = Object.assign(new Error('the connection of this transaction was lost'), {
-    code: 'CONNECTION_CLOSED',
-  })
-  setImmediate(() => socket.destroy(error))
+  setImmediate(() => socket.destroy(lost()))
   return socket
+}
+
+function lost(): Error {
+  return Object.assign(new Error('the connection to the database was lost'), { code: 'CONNECTION_CLOSED' })
 }
 
 /** Ends a connection on which a request has been out for longer than any statement may take. */
