@@ -64,8 +64,8 @@ async function lockDue(database: Database, locked: Set<string>): Promise<boolean
 }
 
 async function lookAt(database: Database, gateIds: readonly string[]): Promise<Omit<Admission, 'isMore'>> {
-  await freePlaces(database, gateIds)
-  const gates = await readGates(database, gateIds)
+  // Together on their way, one after the other in the database.
+  const [, gates] = await Promise.all([freePlaces(database, gateIds), readGates(database, gateIds)])
   const open = gates
     .filter(({ waits }) => waits)
     .map(({ gateId, at, ...gate }) => ({ gateId, at, room: roomOf(gate, PASSED_MAX) }))
@@ -74,12 +74,12 @@ async function lookAt(database: Database, gateIds: readonly string[]): Promise<O
   const turns = open.length === 0 ? [] : await passGates(database, open, most + SPARE)
   const unlimited = new Set(gates.filter(({ runningMax }) => runningMax === null).map(({ gateId }) => gateId))
   // Behind a rate alone nobody holds a place.
-  await deleteTurns(
-    database,
-    turns.filter(({ fate, gateId }) => fate === 'gone' || (fate === 'passed' && unlimited.has(gateId))),
+  const over = turns.filter(
+    ({ fate, gateId }) => fate === 'gone' || (fate === 'passed' && unlimited.has(gateId)),
   )
+  const [, lines] = await Promise.all([deleteTurns(database, over), readLines(database, gateIds)])
   const passed = turns.filter(({ fate }) => fate === 'passed')
-  const nextInMs = await close(database, gates, passed)
+  const nextInMs = await close(database, gates, { passed, lines })
   return {
     nextInMs,
     passed: passed.flatMap(({ key, nextGateId }) => (nextGateId === null ? [key] : [])),
@@ -105,23 +105,18 @@ function unfinished(
 async function close(
   database: Database,
   gates: readonly LockedGate[],
-  turns: readonly Turn[],
+  after: { readonly passed: readonly Turn[]; readonly lines: Awaited<ReturnType<typeof readLines>> },
 ): Promise<number | null> {
-  const lines = await readLines(
-    database,
-    gates.map(({ gateId }) => gateId),
-  )
   const kept: { gateId: string; at: string; tokens: number | null; lookInMs: number }[] = []
   const served: string[] = []
   for (const gate of gates) {
-    const passed = turns.filter(({ gateId }) => gateId === gate.gateId).length
-    const line = lines.get(gate.gateId) ?? { waits: true, isEmpty: false }
+    const passed = after.passed.filter(({ gateId }) => gateId === gate.gateId).length
+    const line = after.lines.get(gate.gateId) ?? { waits: true, isEmpty: false }
     const lookInMs = nextLookMs(gate, { passed, ...line })
     const tokens = gate.bucket === null ? null : tokensOf(gate) - passed
     if (lookInMs === null) served.push(gate.gateId)
     else kept.push({ gateId: gate.gateId, at: gate.at, tokens, lookInMs })
   }
-  await updateGates(database, kept)
-  await deleteGates(database, served)
+  await Promise.all([updateGates(database, kept), deleteGates(database, served)])
   return kept.length === 0 ? null : Math.min(...kept.map(({ lookInMs }) => lookInMs))
 }

@@ -100,6 +100,11 @@ describe('a limit on how many run at a time', () => {
     const { inside, waiting } = await pairOf('told')
     const id = waiting.executionId
     expect((await using.client.get(id)).note).toBe('waits for: concurrency of key "told"')
+    const sql = using.database.connect({ max: 1 })
+    const lines = await sql`
+      select rule, running_max, running::int4, waiting::int4, waiting_since is not null as since
+      from gate_lines where workflow = 'single' and key = 'told'`
+    expect(lines).toEqual([{ rule: 'concurrency', running_max: 1, running: 1, waiting: 1, since: true }])
     const { executions } = await using.client.list({ workflow: 'single', status: 'queued' })
     expect(executions.map(({ executionId }) => executionId)).toEqual([id])
     await using.client.signal(id, 'go', 'early')
