@@ -51,6 +51,7 @@ export async function startNode(settings: NodeSettings): Promise<RunningNode> {
       readiness: () => Promise.resolve(readinessOf(engine)),
       log,
       draining: draining.signal,
+      onHint: (hint) => engine.hinted(hint),
     })
     http = await listen(app, settings)
     await engine.start({ address: http.url })

@@ -139,6 +139,29 @@ export class LeaseHolder {
     }
   }
 
+  /** Addresses of the other nodes that have one. */
+  get addresses(): readonly string[] {
+    return this.leases.flatMap(({ nodeId, address }) =>
+      address === null || nodeId === this.nodeId ? [] : [address],
+    )
+  }
+
+  /** By address, which of these partitions its node looks after; those of this node, and of nobody, are left out. */
+  ownersOf(partitions: Iterable<number>): ReadonlyMap<string, readonly number[]> {
+    const wanted = new Set(partitions)
+    const addressOf = new Map(this.leases.map(({ nodeId, address }) => [nodeId, address]))
+    const owned = new Map<string, number[]>()
+    for (const { partition, owner } of this.rows) {
+      if (owner === null || owner === this.nodeId || !wanted.has(partition)) continue
+      const address = addressOf.get(owner)
+      if (address === null || address === undefined) continue
+      const some = owned.get(address)
+      if (some === undefined) owned.set(address, [partition])
+      else some.push(partition)
+    }
+    return owned
+  }
+
   isTrusted(): boolean {
     return this.options.clock.monotonicMs() < this.trustedUntilMs
   }

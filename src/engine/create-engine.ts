@@ -52,6 +52,8 @@ export interface Engine {
    * @throws CerebelumError DATABASE_UNAVAILABLE | DATABASE_SCHEMA
    */
   start(options?: { readonly address?: string }): Promise<void>
+  /** A hint from another node: something may be ready in these partitions. It saves waiting, and may be rubbish. */
+  hinted(hint: { readonly partitions: readonly number[]; readonly free: boolean }): void
   /** Drains and leaves; idempotent. */
   stop(): Promise<void>
 }
@@ -120,6 +122,10 @@ class RunningEngine implements Engine {
     if (this.isStarted) return
     await this.node.start(address)
     this.isStarted = true
+  }
+
+  hinted({ partitions, free }: { readonly partitions: readonly number[]; readonly free: boolean }): void {
+    this.node.hinted(partitions, free)
   }
 
   stop(): Promise<void> {

@@ -12,6 +12,8 @@ import { Loop } from '../core/loop.js'
 import { silentLogger, type Clock, type Logger } from '../core/ports.js'
 import type { Host } from '../client/host.js'
 import { notFound } from '../client/refusals.js'
+import { HintInbox } from '../coordination/hint-inbox.js'
+import { HintPost } from '../coordination/hint-post.js'
 import { LeaseHolder, type LeaseHolderOptions } from '../coordination/lease-holder.js'
 import type { Commit, CommitOutcome, NodeReport, StartOutcome, StartRow, Store } from '../store/store.js'
 import { ScheduleLoop } from '../timers/schedule-loop.js'
@@ -100,6 +102,8 @@ export class Node implements RunHost, Host {
   private readonly claims: ClaimLoop
   private readonly inheritance: Inheritance
   private readonly lookout: Lookout
+  private readonly hintPost: HintPost
+  private readonly hintInbox: HintInbox
   private readonly upkeep: Loop
   private readonly longSteps: LongSteps
   private readonly givingBack: GivingBack
@@ -213,6 +217,12 @@ export class Node implements RunHost, Host {
       free: () => this.free,
       adopt: (claimed, nodeId) => this.claims.adoptAll(claimed, nodeId),
     })
+    this.hintPost = new HintPost({
+      clock,
+      ownersOf: (rung) => this.leases.ownersOf(rung),
+      everybody: () => this.leases.addresses,
+    })
+    this.hintInbox = new HintInbox(clock, (rung, areFree) => this.heed(rung, areFree))
     this.lookout = new Lookout({
       store,
       clock,
@@ -258,10 +268,8 @@ export class Node implements RunHost, Host {
     this.loadMeter.start()
     await this.leases.start(address)
     this.releaseRejections = holdStrayRejections(this.log)
-    this.unlisten = this.store.onHint((partitions, areFree) => {
-      if (areFree) this.leases.lookSoon()
-      this.claims.hinted(partitions)
-    })
+    this.unlisten = this.store.onHint((partitions, areFree) => this.heed(partitions, areFree))
+    this.store.carryHints((partitions, areFree) => this.hintPost.send(partitions, areFree))
     await this.gatekeeper.start()
     this.claims.start()
     this.inheritance.start()
@@ -308,6 +316,16 @@ export class Node implements RunHost, Host {
     } catch (error) {
       this.log.warn({ err: error }, 'the lease could not be given up; it runs out by itself')
     }
+  }
+
+  /** A hint that did not come by the database. */
+  hinted(partitions: readonly number[], areFree: boolean): void {
+    if (this.isReady) this.hintInbox.receive(partitions, areFree)
+  }
+
+  private heed(partitions: ReadonlySet<number>, areFree: boolean): void {
+    if (areFree) this.leases.lookSoon()
+    this.claims.hinted(partitions)
   }
 
   private report(): NodeReport {

@@ -14,6 +14,7 @@
 // GET    /schedules/:id                   PATCH /schedules/:id {what changes} → 200   DELETE → 204
 // POST   /schedules/:id/pause, /resume {note?} → 200   /trigger → 201 | 200   /backfill {from, to} → 200
 // GET    /workflows   /cluster   /healthz   /readyz
+// POST   /internal/hints (not below /api/v1): between nodes of a cluster, see hints.ts
 //
 // Ids and names in paths are URL-encoded. Idempotency-Key: the start's, signal's, update's or trigger's id.
 
@@ -26,6 +27,7 @@ import { clusterRoute } from './cluster.js'
 import { controlRoutes } from './controls.js'
 import { executionRoutes } from './executions.js'
 import { healthRoutes, type Readiness } from './health.js'
+import { hintRoute, type Hint } from './hints.js'
 import { messageRoutes } from './messages.js'
 import { HttpProblem, problemResponse } from './problem.js'
 import { checkPathEncoding, mount, type Route } from './route.js'
@@ -39,6 +41,8 @@ export interface HttpAppOptions {
   readonly log?: Logger
   /** Larger bodies are refused; default 2 MiB. With a larger `payloadBytesMax`, twice that. */
   readonly bodyBytesMax?: number
+  /** Hints of other nodes, e.g. `(hint) => engine.hinted(hint)`; without it there is no such path. */
+  readonly onHint?: (hint: Hint) => void
   /** Abort it to drain: /readyz says 503 and long polls are answered at once. */
   readonly draining?: AbortSignal
 }
@@ -77,7 +81,7 @@ export function createHttpApp(options: HttpAppOptions): Hono {
   })
   app.use(bodyLimit({ maxSize: bodyBytesMax, onError: () => refuseBody(bodyBytesMax) }))
   const health = healthRoutes({ readiness, draining })
-  mount(app, '', health)
+  mount(app, '', options.onHint === undefined ? health : [...health, hintRoute(options.onHint)])
   mount(app, PREFIX, [
     ...health,
     workflowRoute(client),

@@ -1,10 +1,11 @@
 // Hints between processes: "doorbells ring in these partitions" and "partitions are free", by NOTIFY, one per burst of
 // statements. Best effort: nothing depends on them, polling finds everything a little later. CockroachDB has no NOTIFY;
-// there, and behind a pooler that swallows it, nobody hears and nobody is worse off.
+// there, and behind a pooler that swallows it, a node carries them to the others itself, or nobody hears.
 
 import type postgres from 'postgres'
 import { Loop } from '../core/loop.js'
 import { silentLogger, type Clock } from '../core/ports.js'
+import type { HintListener } from './store.js'
 
 export interface HintsOptions {
   readonly sql: postgres.Sql
@@ -14,9 +15,6 @@ export interface HintsOptions {
   /** A client of one connection of its own, for listening; null: this database has no hints. */
   readonly openListener: ((onNotify: (payload: string) => void) => postgres.Sql) | null
 }
-
-/** `areFree`: partitions were given up, and whoever has less than its share may take them. */
-export type HintListener = (partitions: ReadonlySet<number>, areFree: boolean) => void
 
 /** In a payload among the numbers; a node of another release that does not know it takes it for no partition. */
 const FREE = 'free'
@@ -33,6 +31,7 @@ export class Hints {
   #rung = new Set<number>()
   #areFree = false
   #isSending = false
+  #carrier: HintListener | null = null
 
   constructor(options: HintsOptions) {
     this.#options = options
@@ -43,18 +42,27 @@ export class Hints {
     return this.#options.openListener !== null
   }
 
+  /** Who tells the others when the database does not. */
+  carry(carrier: HintListener): void {
+    this.#carrier = carrier
+  }
+
   /** Tells all who listen; returns at once. What rings while a hint is on its way goes with the next. */
   ring(partitions: Iterable<number>): void {
-    if (!this.isHeard) return
+    if (!this.#isTold) return
     for (const partition of partitions) if (this.#rung.size < PARTITIONS_MAX) this.#rung.add(partition)
     this.#sendSoon()
   }
 
   /** Tells all that partitions were given up. */
   tellFree(): void {
-    if (!this.isHeard) return
+    if (!this.#isTold) return
     this.#areFree = true
     this.#sendSoon()
+  }
+
+  get #isTold(): boolean {
+    return this.isHeard || this.#carrier !== null
   }
 
   #sendSoon(): void {
@@ -64,11 +72,16 @@ export class Hints {
   }
 
   async #send(): Promise<void> {
-    const { sql, channel } = this.#options
     while (this.#rung.size > 0 || this.#areFree) {
+      const [rung, areFree] = [this.#rung, this.#areFree]
       const payload = [...(this.#areFree ? [FREE] : []), ...this.#rung].join(' ')
       this.#rung = new Set()
       this.#areFree = false
+      if (!this.isHeard) {
+        this.#carrier?.(rung, areFree)
+        continue
+      }
+      const { sql, channel } = this.#options
       try {
         await sql`select pg_notify(${channel}::text, ${payload}::text)`
       } catch {

@@ -163,7 +163,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     channel: `cerebelum:${options.schema ?? 'cerebelum'}`,
     clock: systemClock,
     openListener:
-      dialect === 'cockroachdb'
+      dialect === 'cockroachdb' || options.notify === false
         ? null
         : (onNotify) =>
             createPool({
@@ -200,6 +200,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     },
     hasHints: hints.isHeard,
     onHint: (listener) => hints.listen(listener),
+    carryHints: (carrier) => hints.carry(carrier),
     close: () => (closing ??= closePools(pools)),
 
     async insertExecutions(starts) {

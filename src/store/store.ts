@@ -368,7 +368,9 @@ export interface Store {
    * Best effort: partitions in which a doorbell rang that nobody answers yet, from any process, and whether partitions
    * were given up that others may take. Ends by the function.
    */
-  onHint(listener: (partitions: ReadonlySet<number>, areFree: boolean) => void): () => Promise<void>
+  onHint(listener: HintListener): () => Promise<void>
+  /** Has the hints of this store carried by somebody else, where the database does not do it. */
+  carryHints(carrier: HintListener): void
 
   // ---- lanes
   /** Starts, one statement unless an id comes up twice; outcomes in the order given. */
@@ -540,6 +542,9 @@ export interface Store {
   sweepConsumed(olderThanMs: number, limit: number): Promise<number>
 }
 
+/** `areFree`: partitions were given up, and whoever has less than its share may take them. */
+export type HintListener = (partitions: ReadonlySet<number>, areFree: boolean) => void
+
 export interface OpenStoreOptions {
   /** A postgres:// URL; a Unix socket as `postgres://user:password@localhost/db?host=/dir` . */
   readonly url: string
@@ -553,4 +558,6 @@ export interface OpenStoreOptions {
   readonly statementTimeoutMs?: number
   /** Bounded retry of conflicts and lost connections: total span; default 30 s. */
   readonly retryForMs?: number
+  /** False: hints do not go through the database, as behind a pooler that does not pass on NOTIFY. Default: if it can. */
+  readonly notify?: boolean
 }

@@ -74,6 +74,10 @@ class DroppingEngine implements TestEngine {
     return this.engine.start()
   }
 
+  hinted(hint: Parameters<Engine['hinted']>[0]): void {
+    this.engine.hinted(hint)
+  }
+
   stop(): Promise<void> {
     this.stopping ??= this.engine.stop().finally(() => dropSchema(this.place))
     return this.stopping

@@ -1,4 +1,4 @@
-// Hints save waiting, and only that: a node polls once a second where it can be told, and is told at once.
+// Hints save waiting, and only that: a node polls rarely where it can be told, and is told at once.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { StoreClient } from '../../src/client/create-client.js'
@@ -7,7 +7,7 @@ import { silentLogger, systemClock } from '../../src/core/ports.js'
 import { createEngineOn, type Engine } from '../../src/engine/create-engine.js'
 import { workflow } from '../../src/workflow/define.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
-import { Place, releaseOf, startClaimed } from '../support/store-rows.js'
+import { NOTHING_SEEN, Place, releaseOf, startClaimed } from '../support/store-rows.js'
 import { eventually } from '../support/wait.js'
 
 const quick = workflow({ name: 'quick' }, async (ctx) => ctx.step('once', () => 'done'))
@@ -23,6 +23,8 @@ beforeAll(async () => {
   engine = createEngineOn(
     {
       ...store,
+      // Only hints and polls are left.
+      glance: () => Promise.resolve(NOTHING_SEEN),
       claim: (request) => {
         polledMs.push(performance.now())
         return store.claim(request)

@@ -94,6 +94,7 @@ export function modelStore(options: ModelStoreOptions): Store {
     ping: () => once('ping', () => new Date(options.now())),
     close: () => Promise.resolve(),
     hasHints,
+    carryHints: () => undefined,
     onHint(listener) {
       const end = hasHints ? options.listen(listener) : () => undefined
       return () => Promise.resolve(end())

@@ -5,7 +5,7 @@
 import type { NewEvent } from '../../src/core/event.js'
 import type { ExecutionKey } from '../../src/core/execution.js'
 import type { NewMessage } from '../../src/core/message.js'
-import type { Claimed, Commit, NodeReport, StartRow, Store } from '../../src/store/store.js'
+import type { Claimed, Commit, Glance, NodeReport, StartRow, Store } from '../../src/store/store.js'
 
 export const WORKFLOW = 'test-workflow'
 
@@ -19,6 +19,15 @@ export const IDLE: NodeReport = {
   lagMs: 0,
   cpu: 0,
   versions: {},
+}
+
+/** A look that finds nothing. */
+export const NOTHING_SEEN: Glance = {
+  isReady: false,
+  isLate: false,
+  timerInMs: null,
+  scheduleInMs: null,
+  gateInMs: null,
 }
 
 let places = 0
