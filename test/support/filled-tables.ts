@@ -2,6 +2,7 @@
 // enough that reading one from end to end is not the cheapest way, with statistics that say so.
 
 import type postgres from 'postgres'
+import { WORKFLOW } from './store-rows.js'
 import { eventually } from './wait.js'
 
 const EXECUTIONS = 20_000
@@ -31,7 +32,8 @@ export async function fillTables(sql: postgres.Sql, dialect: 'postgres' | 'cockr
       region, partition, execution_id, workflow, workflow_version, status, version, claimed_by, claim_epoch, ready_at,
       inbox, parent_id, parent_seq, parent_run, attributes, started_at, closed_at
     )
-    select 'local', (n % 64)::int2, 'filled ' || n::text, 'filled ' || (n % 10)::text, '1',
+    select 'local', (n % 64)::int2, 'filled ' || n::text,
+      case when n % 10 > 7 then ${WORKFLOW}::text else 'filled ' || (n % 10)::text end, '1',
       case
         when n % 10 < 7 then 'completed' when n % 100 = 71 then 'failed' when n % 10 = 8 then 'running' else 'waiting'
       end,
