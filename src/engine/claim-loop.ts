@@ -238,7 +238,11 @@ export class ClaimLoop {
     )
     const messagesOf = new Map(unread.map(({ claim }, index) => [claim, messages[index] ?? []]))
     for (const { claim, cached } of ready) {
-      if (this.options.nodeId() !== nodeId) return
+      if (this.options.nodeId() !== nodeId) {
+        // Claimed for the node that this one was: what came after its claims were given back would lie with the dead.
+        void this.options.givingBack.handBack({ ...claim, nodeId }, 0)
+        continue
+      }
       const messages = messagesOf.get(claim) ?? []
       const waking = { messages, inbox: claim.inbox, at: claim.at }
       if (cached !== undefined) {
