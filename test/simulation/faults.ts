@@ -18,13 +18,25 @@ export type Fault =
   | { readonly kind: 'crash'; readonly atMs: number; readonly forMs: number }
   | { readonly kind: 'clock'; readonly atMs: number; readonly stepMs: number }
 
-const KINDS = ['kill', 'drain', 'join', 'pause', 'cut', 'slow', 'stall', 'crash', 'clock'] as const
+export const FAULT_KINDS = [
+  'kill',
+  'drain',
+  'join',
+  'pause',
+  'cut',
+  'slow',
+  'stall',
+  'crash',
+  'clock',
+] as const
+
+export type FaultKind = Fault['kind']
 
 /** Several of a few kinds: a run in which everything goes wrong all the time tells little. */
-export function drawFaults(chance: Chance, withinMs: number): Fault[] {
-  const kinds = KINDS.filter(() => chance.chance(0.35))
+export function drawFaults(chance: Chance, withinMs: number, only?: readonly FaultKind[]): Fault[] {
+  const kinds = only ?? FAULT_KINDS.filter(() => chance.chance(0.35))
   if (kinds.length === 0) return []
-  const count = chance.below(7)
+  const count = only === undefined ? chance.below(7) : 8 + chance.below(8)
   return Array.from({ length: count }, () => {
     const kind = chance.pick(kinds) ?? 'kill'
     const atMs = chance.between(1_000, withinMs)

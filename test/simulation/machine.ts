@@ -7,7 +7,7 @@ import { Node } from '../../src/engine/node.js'
 import type { Store } from '../../src/store/store.js'
 import type { Workflow } from '../../src/workflow/define.js'
 import { Registry } from '../../src/workflow/registry.js'
-import { addHastyBurial, lateTrust, type Bug } from './bugs.js'
+import { withBug, type Bug } from './bugs.js'
 import type { Chance } from './chance.js'
 import type { Neighborhood } from './neighborhood.js'
 import { Link } from './server.js'
@@ -69,9 +69,8 @@ export class Machine {
       deliver: (callback) => this.deliver(callback),
       onTrouble: () => (this.troubledMs = timeline.nowMs),
     })
-    const store = openStore(this)
-    const late = bug === 'late-trust' ? lateTrust(store, this.clock, LEASE_MS) : undefined
-    this.store = late?.store ?? store
+    const { store, add } = withBug(bug, { store: openStore(this), clock: this.clock, leaseMs: LEASE_MS })
+    this.store = store
     this.node = new Node({
       store: this.store,
       registry: new Registry(workflows(this)),
@@ -92,8 +91,7 @@ export class Machine {
       neighbors: (watch) => neighborhood.watchOf(this, host, watch),
       newNodeId: () => `${name}-${++this.#joined}`,
     })
-    late?.add(this.node)
-    if (bug === 'hasty-burial') addHastyBurial(this.node)
+    add(this.node)
   }
 
   /** Whether it works: it lives, and is not stopped in its tracks. */

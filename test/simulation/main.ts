@@ -3,6 +3,7 @@
 
 import { parseArgs } from 'node:util'
 import { BUGS, isBug } from './bugs.js'
+import { FAULT_KINDS } from './faults.js'
 import { simulate } from './simulate.js'
 
 const { values } = parseArgs({
@@ -11,6 +12,8 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     nodes: { type: 'string', default: '4' },
     bug: { type: 'string' },
+    /** Of which kinds, with commas; default: some, drawn for each run. */
+    faults: { type: 'string' },
     trace: { type: 'boolean', default: false },
     /** Goes on behind the first that breaks. */
     all: { type: 'boolean', default: false },
@@ -19,22 +22,27 @@ const { values } = parseArgs({
 
 const bug = values.bug
 if (bug !== undefined && !isBug(bug)) throw new Error(`--bug is one of: ${Object.keys(BUGS).join(', ')}`)
+const faults = values.faults?.split(',').map((name) => {
+  const kind = FAULT_KINDS.find((known) => known === name)
+  if (kind === undefined) throw new Error(`--faults are some of: ${FAULT_KINDS.join(', ')}`)
+  return kind
+})
 const first = Number(values.seed)
 const count = values.trace ? 1 : Number(values.seeds)
 const nodes = Number(values.nodes)
 const trace = values.trace ? (line: string): void => console.log(line) : undefined
 const begunMs = performance.now()
 const sum = { runs: 0, broken: 0, simulatedMs: 0, steps: 0, burials: 0 }
-const longest: Record<string, number> = {}
+const longest: Record<string, { readonly ms: number; readonly seed: number }> = {}
 
 for (let seed = first; seed < first + count; seed++) {
-  const outcome = await simulate({ seed, nodes, bug, trace })
+  const outcome = await simulate({ seed, nodes, bug, faults, trace })
   sum.runs++
   sum.simulatedMs += outcome.simulatedMs
   sum.steps += outcome.stepsBegun
   sum.burials += outcome.burials
   for (const [what, ms] of Object.entries(outcome.longest))
-    longest[what] = Math.max(longest[what] ?? 0, Math.round(ms))
+    if (ms >= (longest[what]?.ms ?? 0)) longest[what] = { ms: Math.round(ms), seed }
   if (values.trace) console.log(outcome)
   if (outcome.violations.length === 0) continue
   sum.broken++
@@ -47,6 +55,6 @@ console.log({
   ...sum,
   seedsPerMinute: Math.round(sum.runs / minutes),
   timesFaster: Math.round(sum.simulatedMs / 60_000 / minutes),
-  longestMs: longest,
+  longest,
 })
 process.exitCode = sum.broken === 0 ? 0 : 1

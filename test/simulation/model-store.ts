@@ -101,7 +101,11 @@ export function modelStore(options: ModelStoreOptions): Store {
     },
 
     async insertExecutions(starts) {
+      options.trace(
+        `insertExecutions ${starts.map(({ key, claimedBy }) => `${key.executionId} for ${claimedBy}`).join(', ')}`,
+      )
       const outcomes = await insertStarts({ starts, tables, trip, claims, policy })
+      options.trace(`insertExecutions: ${JSON.stringify(outcomes)}`)
       const isRinging = (n: number): boolean => {
         const outcome = outcomes[n]
         return outcome?.kind === 'created' && !outcome.claimed
@@ -111,6 +115,9 @@ export function modelStore(options: ModelStoreOptions): Store {
     },
     async commit(commits) {
       const outcomes = await commitAll({ commits, tables, trip, policy })
+      options.trace(
+        `commit ${commits.map(traceOf).join(', ')}: ${outcomes.map(({ kind }) => kind).join(', ')}`,
+      )
       ring(commits.filter(isHandedBack).map(({ key }) => key.partition))
       return outcomes
     },
@@ -207,6 +214,11 @@ export function modelStore(options: ModelStoreOptions): Store {
   }
 }
 
+function traceOf({ key, nodeId, claimEpoch, expectedVersion, events, transition }: Commit): string {
+  const what = events.map(({ type }) => type).join('+')
+  return `${key.executionId} ${expectedVersion} ${what} ${transition?.kind ?? ''} by ${nodeId}:${claimEpoch}`
+}
+
 function leftOut(call: string): Promise<never> {
   return Promise.reject(new CerebelumError('INTERNAL', `The model of the store leaves ${call} out.`))
 }
@@ -272,8 +284,11 @@ async function insertStarts(
       for (const [n, start] of open.entries()) {
         const row = rows[n]
         if (row === undefined || row === null) continue
-        const isOurs = created.has(start) || (doubtful && row.startId === start.startId)
-        const isClaimed = created.has(start) ? start.claimedBy !== null : claimed.has(start.key.executionId)
+        const isSame = row.startId === start.startId && (start.startId !== null || doubtful)
+        const isOurs = created.has(start) || isSame
+        const isClaimed = created.has(start)
+          ? start.claimedBy !== null && start.startAt === undefined
+          : claimed.has(start.key.executionId)
         known.set(
           start,
           isOurs ? { kind: 'created', at: row.startedAt, claimed: isClaimed } : { kind: 'exists', row },

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import type { Bug } from './bugs.js'
 import { Chance } from './chance.js'
 import { Cluster } from './cluster.js'
-import { drawFaults } from './faults.js'
+import { drawFaults, type FaultKind } from './faults.js'
 import { drawJob, resultOf, startOf, startOn } from './jobs.js'
 import { Timeline } from './timeline.js'
 import type { Watch } from './watch.js'
@@ -14,6 +14,10 @@ export interface SimulationOptions {
   readonly seed: number
   readonly nodes: number
   readonly bug?: Bug | undefined
+  /** Only these kinds of faults; default: some, drawn for each run. */
+  readonly faults?: readonly FaultKind[] | undefined
+  /** Ends with the faults: what has to come to an end is not waited for. */
+  readonly isCutShort?: boolean
   /** Told of everything that happens, for a replay. */
   readonly trace?: ((line: string) => void) | undefined
 }
@@ -59,12 +63,27 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   const { watch, tables } = cluster
   const release = timeline.hold(chance.branch())
   const isBroken = (): boolean => watch.violations.length > 0
+  const outcome = (): Outcome => {
+    const written = JSON.stringify([[...tables.executions.rows.values()], tables.leases.partitions])
+    return {
+      seed,
+      violations: watch.violations,
+      digest: `${timeline.happened}:${createHash('sha256').update(written).digest('hex').slice(0, 16)}`,
+      happened: timeline.happened,
+      simulatedMs: timeline.nowMs - START_MS,
+      stepsBegun: watch.stepsBegun,
+      burials: watch.burials,
+      longest: watch.longest,
+    }
+  }
   try {
     for (let n = 0; n < nodes; n++) timeline.after(chance.between(0, 100), () => cluster.join() !== undefined)
     const jobs = giveWork(cluster, timeline, chance)
-    for (const fault of drawFaults(chance, CHAOS_MS)) timeline.after(fault.atMs, () => cluster.befall(fault))
+    for (const fault of drawFaults(chance, CHAOS_MS, options.faults))
+      timeline.after(fault.atMs, () => cluster.befall(fault))
     lookOn(watch, timeline)
     await timeline.run(START_MS + CHAOS_MS, isBroken)
+    if (options.isCutShort === true) return outcome()
     if (!isBroken()) cluster.heal()
     await timeline.run(timeline.nowMs + SETTLE_MS, isBroken)
     const isDone = (): boolean => [...tables.executions.rows.values()].every((row) => row.closedAtMs !== null)
@@ -78,17 +97,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     for (const machine of cluster.machines) machine.kill()
     release()
   }
-  const written = JSON.stringify([[...tables.executions.rows.values()], tables.leases.partitions])
-  return {
-    seed,
-    violations: watch.violations,
-    digest: `${timeline.happened}:${createHash('sha256').update(written).digest('hex').slice(0, 16)}`,
-    happened: timeline.happened,
-    simulatedMs: timeline.nowMs - START_MS,
-    stepsBegun: watch.stepsBegun,
-    burials: watch.burials,
-    longest: watch.longest,
-  }
+  return outcome()
 }
 
 interface Given {

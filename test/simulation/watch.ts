@@ -10,7 +10,7 @@ import type { ModelTables } from './model-store.js'
 import type { Timeline } from './timeline.js'
 
 /** From the death of an owner to another one that lives, and of a claim's holder to its release: lease and all. */
-export const FAILOVER_MS = 2_300
+export const FAILOVER_MS = 2_000
 /** What rings, is claimed. */
 export const CLAIMED_MS = 2_500
 /** After a database that was away: nobody is buried for two leases. */
@@ -33,6 +33,8 @@ export class Watch {
   burials = 0
   readonly #options: WatchOptions
   #calmFromMs = 0
+  #dead = 0
+  #lastDeathMs = -Infinity
   readonly #unownedSince = new Map<number, number>()
   readonly #heldByDeadSince = new Map<string, number>()
 
@@ -79,11 +81,14 @@ export class Watch {
       if (!machine.isAwake || machine.link.isCut) machine.troubledMs = nowMs
       this.#calmFromMs = Math.max(this.#calmFromMs, machine.troubledMs + CALM_AFTER_TROUBLE_MS)
     }
+    if (machines().length - living.length > this.#dead) this.#lastDeathMs = nowMs
+    this.#dead = machines().length - living.length
     const isReady = living.some((machine) => machine.node.isReady)
     if (!isReady) this.disturbed(CALM_AFTER_TROUBLE_MS)
     for (const { partition, owner } of tables.leases.partitions) {
       const isOwned = owner !== null && this.#machineOf(owner) !== undefined
-      const lyingMs = this.#lying(this.#unownedSince, partition, isOwned)
+      // Whoever dies while it should take its share costs another lease; meanwhile all claim from what is nobody's.
+      const lyingMs = Math.min(this.#lying(this.#unownedSince, partition, isOwned), nowMs - this.#lastDeathMs)
       this.longest.unowned = Math.max(this.longest.unowned, lyingMs)
       if (lyingMs > FAILOVER_MS)
         this.violation(`partition ${partition} lies without a live owner for ${lyingMs} ms`)
