@@ -61,7 +61,8 @@ beforeAll(async () => {
     const input: Job = { program, prefix: '', log: [] }
     return { workflow: 'program', id, input }
   })
-  await engine.client.startMany([...requests, { workflow: 'hog', id: 'hog' }])
+  const narrow = [1, 2, 3].map((n) => ({ workflow: 'narrow', id: `narrow-left-${n}`, input: 'left' }))
+  await engine.client.startMany([...requests, ...narrow, { workflow: 'hog', id: 'hog' }])
   for (const id of ['plain', 'renewed'])
     for (const n of [0, 1]) {
       const signal = engine.client.signal(id, 'queue', n, { signalId: `queue ${n}` })
@@ -167,6 +168,19 @@ describe('the judge', () => {
       'a signal that nobody sent',
       () => sql`update signals set message_id = 'signal:again' where message_id = 'signal:queue 1'`,
       /^renewed: has message "signal:again", which nobody sent/,
+    ],
+    [
+      'more at a time than a limit allows',
+      () => sql`
+        update events set at = at + interval '1 hour'
+        where execution_id like 'narrow-%' and type = 'completed'`,
+      /^narrow: 3 of lane left ran at once, of at most 2/,
+    ],
+    [
+      'one that nobody let in',
+      () =>
+        sql`update events set type = 'attributes_set' where execution_id = 'narrow-left-1' and type = 'admitted'`,
+      /^narrow: 3 ended, 2 were let in/,
     ],
   ])('finds %s', async (_name, damage, finding) => {
     await damage()

@@ -4,10 +4,12 @@
 import type postgres from 'postgres'
 import { decode } from '../../src/core/codec.js'
 import type { Event } from '../../src/core/event.js'
+import { mostAtOnce, readSpans } from '../support/gates.js'
 import { findViolations } from '../support/invariants.js'
 import { readHistories, type Histories } from '../property/normal-form.js'
 import { locate, type Program } from '../property/program.js'
 import { expectedOf, isAsExpected } from './expected.js'
+import { LANES, NARROW_MAX } from './workflows.js'
 
 /** How often a step did what it does: by execution and name. */
 export type Ledger = ReadonlyMap<string, number>
@@ -29,12 +31,27 @@ export async function judgeRound(sql: postgres.Sql, round: Round): Promise<strin
   return [
     ...(await findViolations(sql, { quiet: true, starts, messages })),
     ...(await judgeMessages(sql)),
+    ...(await judgeLimits(sql)),
     ...[...histories].flatMap(([id, events]) =>
       isMeddled(id, round.meddled) ? [] : judgeOutcome(id, events),
     ),
     ...judgeLedger(round, histories),
     ...(await judgeEffects(sql, histories)),
   ]
+}
+
+/** Never more at a time than the limit of its lane, and nobody without having been let in. */
+async function judgeLimits(sql: postgres.Sql): Promise<string[]> {
+  const spans = await readSpans(sql, 'narrow')
+  const [all] = await sql<{ n: number }[]>`
+    select count(*)::int4 as n from executions where workflow = 'narrow' and closed_at is not null`
+  const crowded = LANES.flatMap((lane) => {
+    const most = mostAtOnce(spans.filter(({ executionId }) => executionId.includes(`-${lane}-`)))
+    return most > NARROW_MAX ? [`narrow: ${most} of lane ${lane} ran at once, of at most ${NARROW_MAX}`] : []
+  })
+  return all?.n === spans.length
+    ? crowded
+    : [...crowded, `narrow: ${all?.n} ended, ${spans.length} were let in`]
 }
 
 /** A signal is named by its sender, so that one sent twice is one. */

@@ -9,7 +9,7 @@ import { errorCode } from '../../src/core/errors.js'
 import { seededRandom } from '../../src/workflow/chance.js'
 import { QUEUE, type Job } from '../property/interpreter.js'
 import { countTakes, locate, programs, type Program } from '../property/program.js'
-import { UNAVAILABLE } from './workflows.js'
+import { LANES, UNAVAILABLE } from './workflows.js'
 
 export interface Subject {
   readonly id: string
@@ -57,6 +57,9 @@ export class Load {
       this.subjects.push(subject)
       this.keep(this.drive(subject))
       if (n % 10 === 0) this.keep(this.start('patient', `patient${n}`, undefined))
+      for (const lane of n % 10 === 5 ? LANES : [])
+        for (const turn of [1, 2])
+          this.keep(this.start('narrow', `narrow ${lane} ${n} ${turn}`.replaceAll(' ', '-'), lane))
       if (n % 40 === 20)
         for (let hog = 0; hog < 12; hog++) this.keep(this.start('hog', `hog${n}-${hog}`, undefined))
       // An arrival now and then, not one after the other.

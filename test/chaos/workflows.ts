@@ -1,4 +1,4 @@
-// What the nodes of the chaos run execute: any random program, and three workflows of its own.
+// What the nodes of the chaos run execute: any random program, and workflows of its own.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
@@ -54,13 +54,26 @@ export function chaosWorkflows({ schema, note, signal }: Surroundings): Workflow
     })
   })
 
+  /** So many of a lane run at a time, whoever dies. */
+  const narrow = workflow<string>(
+    { name: 'narrow', concurrency: { limit: NARROW_MAX, key: (lane) => lane } },
+    async (ctx) => {
+      await ctx.step('pass', () => note(ctx.executionId, 'pass'))
+      await ctx.sleep(100)
+      await ctx.step('leave', () => note(ctx.executionId, 'leave'))
+    },
+  )
+
   /** Started by the clock. */
   const beat = workflow({ name: 'beat' }, async (ctx) =>
     ctx.step('beat', () => note(ctx.executionId, 'beat')),
   )
 
-  return [program, patient, hog, beat]
+  return [program, patient, hog, narrow, beat]
 }
+
+export const NARROW_MAX = 2
+export const LANES = ['left', 'right'] as const
 
 export const UNAVAILABLE: ReadonlySet<string> = new Set([
   'DATABASE_UNAVAILABLE',
