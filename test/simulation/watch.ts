@@ -160,6 +160,7 @@ export class Watch {
 
   #buried(nodeId: string, lease: ModelLease): void {
     this.burials++
+    this.#options.trace(`${this.#options.timeline.nowMs.toFixed(1)} ${nodeId} is buried`)
     this.#mustNotTrust(nodeId)
     const machine = this.#machineOf(nodeId)
     if (machine === undefined || !machine.isAwake || machine.troubledMs >= lease.renewedAtMs - 1_000) return
