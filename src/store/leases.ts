@@ -77,12 +77,18 @@ export async function readCluster({ sql, tables }: Database): Promise<Cluster> {
   }
 }
 
-/** Deletes these leases; returns which were there. Index: leases_pkey. */
-export async function deleteLeases({ sql, tables }: Database, nodeIds: readonly string[]): Promise<string[]> {
+/** Which of these nodes have leases. Index: leases_pkey. */
+export async function findLeased({ sql, tables }: Database, nodeIds: readonly string[]): Promise<string[]> {
   const rows = await sql<{ node_id: string }[]>`
-    delete from ${tables.leases} where node_id = any(${textArray(nodeIds)}::text[])
-    returning node_id`
+    select l.node_id from ${tables.leases} as l
+    where l.node_id = any(${textArray(nodeIds)}::text[])
+    order by l.node_id`
   return rows.map((row) => row.node_id)
+}
+
+/** Deletes these leases. Index: leases_pkey. */
+export async function deleteLeases({ sql, tables }: Database, nodeIds: readonly string[]): Promise<void> {
+  await sql`delete from ${tables.leases} where node_id = any(${textArray(nodeIds)}::text[])`
 }
 
 /**

@@ -1,7 +1,7 @@
 // What becomes of leases that ran out, and of what a node that leaves still has: handed back in bounded batches, each
 // a statement of its own, so that it may be cut short anywhere. Claims of the dead are taken over from `take-over.ts`.
 
-import { deleteExpired, deleteLeases, findExpired, findOrphaned, type Over } from './leases.js'
+import { deleteExpired, deleteLeases, findExpired, findLeased, findOrphaned, type Over } from './leases.js'
 import { freePartitions } from './partitions.js'
 import { type RetryPolicy, withRetry } from './retry.js'
 import type { Home } from './rows.js'
@@ -34,11 +34,10 @@ export async function buryNodes(
   { database, policy, onFree }: Reaping,
   nodeIds: readonly string[],
 ): Promise<string[]> {
-  const dead = await withRetry(policy, 'buryNodes', async ({ doubtful }) => {
-    const deleted = await deleteLeases(database, nodeIds)
-    return doubtful ? [...nodeIds] : deleted
-  })
+  // Asked before, so that it does not hang on the answer to the deletion.
+  const dead = await withRetry(policy, 'buryNodes', () => findLeased(database, nodeIds))
   if (dead.length === 0) return []
+  await withRetry(policy, 'buryNodes', () => deleteLeases(database, dead))
   const freed = await withRetry(policy, 'buryNodes', () => freePartitions(database, dead))
   // Only its neighbors know: the others have no reason to look.
   if (freed > 0) onFree()

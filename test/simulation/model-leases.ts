@@ -76,11 +76,12 @@ export class ModelLeases {
     }
   }
 
-  /** Those that were there. */
-  delete(nodeIds: readonly string[]): string[] {
-    const there = nodeIds.filter((nodeId) => this.rows.has(nodeId))
-    for (const nodeId of there) this.#remove(nodeId, false)
-    return there
+  findLeased(nodeIds: readonly string[]): string[] {
+    return nodeIds.filter((nodeId) => this.rows.has(nodeId))
+  }
+
+  delete(nodeIds: readonly string[]): void {
+    for (const nodeId of nodeIds) this.#remove(nodeId, false)
   }
 
   findExpired(over: ModelOver): string[] {

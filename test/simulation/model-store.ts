@@ -176,11 +176,9 @@ export function modelStore(options: ModelStoreOptions): Store {
       return dead
     },
     async buryNodes(nodeIds) {
-      const dead = await tried('buryNodes', async ({ doubtful }) => {
-        const deleted = await trip(() => leases.delete(nodeIds))
-        return doubtful ? [...nodeIds] : deleted
-      })
+      const dead = await beat('buryNodes', () => leases.findLeased(nodeIds))
       if (dead.length === 0) return []
+      await beat('buryNodes', () => leases.delete(dead))
       const freed = await beat('buryNodes', () => leases.free(dead))
       if (freed > 0 && hasHints) options.tell(new Set(), true)
       return dead

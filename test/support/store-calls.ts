@@ -260,8 +260,12 @@ export const STORE_CALLS: readonly StoreCall[] = [
   {
     name: 'claim',
     of: 'claim',
-    prepare: ({ store, place }) => store.insertExecutions(place.keys(3).map((key) => startRow(key))),
-    run: ({ store, place, node }) => claimIn(store, place, { nodeId: node, limit: 2 }),
+    // One after the other: which two of three that are equally old are taken is anybody's guess.
+    async prepare({ store, place }) {
+      for (const key of place.keys(3)) await store.insertExecutions([startRow(key)])
+    },
+    run: async ({ store, place, node }) =>
+      (await claimIn(store, place, { nodeId: node, limit: 2 })).toSorted(byId),
   },
   {
     name: 'claim: by shares, with priorities',
@@ -269,14 +273,16 @@ export const STORE_CALLS: readonly StoreCall[] = [
     prepare: ({ store, place }) =>
       store.insertExecutions(place.keys(3).map((key, n) => startRow(key, { priority: n + 1 }))),
     run: ({ store, place, node }) =>
-      store.claim({
-        nodeId: node,
-        partitions: place.partitions(),
-        since: null,
-        workflows: [WORKFLOW],
-        limit: 2,
-        isCrowded: true,
-      }),
+      store
+        .claim({
+          nodeId: node,
+          partitions: place.partitions(),
+          since: null,
+          workflows: [WORKFLOW],
+          limit: 2,
+          isCrowded: true,
+        })
+        .then((claimed) => claimed.toSorted(byId)),
   },
   {
     name: 'takeRung',
@@ -675,4 +681,8 @@ function fired({ place }: World, { row }: SeenSchedule): ScheduleChange {
     },
     starts: [startRow(key, { startId: key.executionId })],
   }
+}
+
+function byId(a: { readonly key: { readonly executionId: string } }, b: typeof a): number {
+  return a.key.executionId < b.key.executionId ? -1 : 1
 }
