@@ -28,8 +28,9 @@ tell({ ready: engine.nodeId })
 
 async function start({ start: workflow, count }: Order): Promise<void> {
   const input = { pid: process.pid }
-  for (let from = 0; from < count; from += 10_000) {
-    const some = Math.min(10_000, count - from)
+  // Few enough at a time that the node trusts its lease all along, and claims what it starts.
+  for (let from = 0; from < count; from += 1_000) {
+    const some = Math.min(1_000, count - from)
     await engine.client.startMany(Array.from({ length: some }, () => ({ workflow, input })))
   }
 }

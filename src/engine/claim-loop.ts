@@ -49,7 +49,7 @@ const POLL_MAX_MS = 250
 /** Where hints tell of what others ring, and polling is only for hints that got lost. */
 const HINTED_POLL_MAX_MS = 1_000
 /** Where the lookout sees what rings while nothing is at work here, polling is for a lookout that cannot see. */
-const WATCHED_POLL_MAX_MS = 10_000
+const WATCHED_POLL_MAX_MS = 30_000
 /** Suspects that may not run yet come back one after the other: most that run have made progress within this time. */
 const SUSPECT_SPACING_MS = 25
 /** Events of histories that are read and replayed at one time; more executions wait for the next group. */

@@ -69,7 +69,7 @@ const START_BATCH_MAX = 500
 /** A node that leaves while the database is away would wait for all its retries: nothing is lost without them. */
 const LEAVE_MS = 5_000
 /** What the lookout sees once a second, loops look for themselves only in case it cannot see. */
-const WATCHED_POLL_MS = 10_000
+const WATCHED_POLL_MS = 30_000
 const UPKEEP_MS = 30_000
 const UPKEEP_BATCH_MAX = 1_000
 const HELD_MAX = 10_000

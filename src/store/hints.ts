@@ -20,7 +20,7 @@ export interface HintsOptions {
 const FREE = 'free'
 
 /** A lost connection is opened again by the next of these: until then polling does. */
-const LISTEN_MS = 5_000
+const LISTEN_MS = 10_000
 const AFTER_ERROR_MS = 1_000
 const CLOSE_SECONDS = 1
 /** A payload of NOTIFY may have 8,000 bytes; more partitions than this are as good as all. */
