@@ -98,16 +98,19 @@ export class Gatekeeper {
   /** Into the lines. What cannot be written now is given back and comes again. */
   receive(newcomer: Newcomer, passage: Passage): void {
     this.entering++
+    const { host, givingBack } = this.options
+    const giveBack = (inMs: number): void =>
+      void givingBack.handBack({ ...newcomer, version: newcomer.started.version }, inMs)
     void this.enter(newcomer)
       .then((isQueued) => {
-        if (!isQueued) passage.begin()
+        if (isQueued) return
+        // Its keys took a while to tell: this node may be on its way out by now.
+        if (host.isDraining) giveBack(0)
+        else passage.begin()
       })
       .catch((error: unknown) => {
-        if (errorCode(error)?.startsWith('INVALID_') === true) return passage.fail(error)
-        void this.options.givingBack.handBack(
-          { ...newcomer, version: newcomer.started.version },
-          UNAVAILABLE_RETRY_MS,
-        )
+        if (errorCode(error)?.startsWith('INVALID_') === true) passage.fail(error)
+        else giveBack(UNAVAILABLE_RETRY_MS)
       })
       .finally(() => {
         this.entering--

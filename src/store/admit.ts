@@ -7,8 +7,9 @@ import { nextLookMs, roomOf, tokensOf } from '../core/gate.js'
 import {
   deleteGates,
   deleteTurns,
-  findGates,
+  freeEnded,
   freePlaces,
+  type GateChange,
   lockDueGates,
   lockGates,
   passGates,
@@ -46,26 +47,27 @@ export async function admit(context: SingleContext, request: AdmissionRequest): 
 }
 
 async function lookOnce(database: Database, { gates, ended, isDue }: AdmissionRequest): Promise<Admission> {
-  const wanted = [...new Set([...gates, ...(await findGates(database, ended))])]
+  const wanted = [...new Set([...gates, ...(await freeEnded(database, ended))])]
   const now = wanted.slice(0, GATES_MAX)
   const locked = new Set(await lockGates(database, now))
-  const isMore = isDue ? await lockDue(database, locked) : false
+  const due = new Set(isDue ? await lockDueGates(database, GATES_MAX) : [])
+  const isMore = due.size === GATES_MAX
   const missed = now.filter((gateId) => !locked.has(gateId))
   const left = [...(await readGateIds(database, missed)), ...wanted.slice(GATES_MAX)]
-  if (locked.size === 0) return { passed: [], again: left, isMore: false, nextInMs: null }
-  const look = await lookAt(database, [...locked])
+  const gateIds = [...new Set([...locked, ...due])]
+  if (gateIds.length === 0) return { passed: [], again: left, isMore: false, nextInMs: null }
+  const look = await lookAt(database, gateIds, due)
   return { ...look, again: [...look.again, ...left], isMore }
 }
 
-async function lockDue(database: Database, locked: Set<string>): Promise<boolean> {
-  const due = await lockDueGates(database, GATES_MAX)
-  for (const gateId of due) locked.add(gateId)
-  return due.length === GATES_MAX
-}
-
-async function lookAt(database: Database, gateIds: readonly string[]): Promise<Omit<Admission, 'isMore'>> {
+/** All who are inside are gone through at gates that are due: those who ended where nobody told of it are found then. */
+async function lookAt(
+  database: Database,
+  gateIds: readonly string[],
+  due: ReadonlySet<string>,
+): Promise<Omit<Admission, 'isMore'>> {
   // Together on their way, one after the other in the database.
-  const [, gates] = await Promise.all([freePlaces(database, gateIds), readGates(database, gateIds)])
+  const [, gates] = await Promise.all([freePlaces(database, [...due]), readGates(database, gateIds)])
   const open = gates
     .filter(({ waits }) => waits)
     .map(({ gateId, at, ...gate }) => ({ gateId, at, room: roomOf(gate, PASSED_MAX) }))
@@ -79,7 +81,7 @@ async function lookAt(database: Database, gateIds: readonly string[]): Promise<O
   )
   const [, lines] = await Promise.all([deleteTurns(database, over), readLines(database, gateIds)])
   const passed = turns.filter(({ fate }) => fate === 'passed')
-  const nextInMs = await close(database, gates, { passed, lines })
+  const nextInMs = await close(database, gates, { passed, lines, due })
   return {
     nextInMs,
     passed: passed.flatMap(({ key, nextGateId }) => (nextGateId === null ? [key] : [])),
@@ -105,9 +107,13 @@ function unfinished(
 async function close(
   database: Database,
   gates: readonly LockedGate[],
-  after: { readonly passed: readonly Turn[]; readonly lines: Awaited<ReturnType<typeof readLines>> },
+  after: {
+    readonly passed: readonly Turn[]
+    readonly lines: Awaited<ReturnType<typeof readLines>>
+    readonly due: ReadonlySet<string>
+  },
 ): Promise<number | null> {
-  const kept: { gateId: string; at: string; tokens: number | null; lookInMs: number }[] = []
+  const kept: GateChange[] = []
   const served: string[] = []
   for (const gate of gates) {
     const passed = after.passed.filter(({ gateId }) => gateId === gate.gateId).length
@@ -115,7 +121,7 @@ async function close(
     const lookInMs = nextLookMs(gate, { passed, ...line })
     const tokens = gate.bucket === null ? null : tokensOf(gate) - passed
     if (lookInMs === null) served.push(gate.gateId)
-    else kept.push({ gateId: gate.gateId, at: gate.at, tokens, lookInMs })
+    else kept.push({ gateId: gate.gateId, at: gate.at, tokens, lookInMs, wasDue: after.due.has(gate.gateId) })
   }
   await Promise.all([updateGates(database, kept), deleteGates(database, served)])
   return kept.length === 0 ? null : Math.min(...kept.map(({ lookInMs }) => lookInMs))

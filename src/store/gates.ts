@@ -7,17 +7,25 @@ import { plainArray, textArray } from './arrays.js'
 import { keyColumns } from './keys.js'
 import type { Database } from './tables.js'
 
-/** Gates at which these executions hold a place. Index: turns_pkey, the few rows of each. */
-export async function findGates({ sql, tables }: Database, keys: readonly ExecutionKey[]): Promise<string[]> {
+/**
+ * Takes the places from those of these that have ended, and tells at which gates. Needs no lock: it only makes room.
+ * Indexes: turns_pkey, the few rows of each; executions_pkey, one row each.
+ */
+export async function freeEnded({ sql, tables }: Database, keys: readonly ExecutionKey[]): Promise<string[]> {
   if (keys.length === 0) return []
   const k = keyColumns(keys)
   const rows = await sql<{ gate_id: string }[]>`
-    select distinct t.gate_id
-    from unnest(${k.region}::text[], ${k.partition}::int2[], ${k.executionId}::text[])
+    delete from ${tables.by('turns_pkey')} as t
+    using unnest(${k.region}::text[], ${k.partition}::int2[], ${k.executionId}::text[])
       as k (region, partition, execution_id)
-    join ${tables.by('turns_pkey')} as t
-      on t.region = k.region and t.partition = k.partition and t.execution_id = k.execution_id
-    where t.state = 'held'`
+    where t.region = k.region and t.partition = k.partition and t.execution_id = k.execution_id
+      and t.state = 'held'
+      and not exists (
+        select 1 from ${tables.by('executions_pkey')} as e
+        where e.region = t.region and e.partition = t.partition and e.execution_id = t.execution_id
+          and e.closed_at is null and e.started_at = t.started_at
+      )
+    returning t.gate_id`
   return rows.map((row) => row.gate_id)
 }
 
@@ -52,10 +60,11 @@ export async function readGateIds({ sql, tables }: Database, gateIds: readonly s
 }
 
 /**
- * Takes the places from what has closed, was removed, or was started anew. Indexes: turns_lined, those inside;
+ * The same of all that are inside, also of what was removed, or started anew. Indexes: turns_lined, those inside;
  * executions_pkey, one row each.
  */
 export async function freePlaces({ sql, tables }: Database, gateIds: readonly string[]): Promise<void> {
+  if (gateIds.length === 0) return
   await sql`
     delete from ${tables.turns} as t
     where t.gate_id = any(${textArray(gateIds)}::text[]) and t.state = 'held'
@@ -261,25 +270,28 @@ export async function readLines(
   return new Map(rows.map((row) => [row.gate_id, { waits: row.waits, isEmpty: row.is_empty }]))
 }
 
+export interface GateChange {
+  readonly gateId: string
+  readonly at: string
+  readonly tokens: number | null
+  readonly lookInMs: number
+  /** All who are inside have been gone through: the next time may be later than it was to be. */
+  readonly wasDue: boolean
+}
+
 /** Writes what is left in the buckets, and when to look again. Index: gates_pkey. */
-export async function updateGates(
-  { sql, tables }: Database,
-  gates: readonly {
-    readonly gateId: string
-    readonly at: string
-    readonly tokens: number | null
-    readonly lookInMs: number
-  }[],
-): Promise<void> {
+export async function updateGates({ sql, tables }: Database, gates: readonly GateChange[]): Promise<void> {
   if (gates.length === 0) return
   await sql`
     update ${tables.by('gates_pkey')} as g set
-      tokens = v.tokens, refilled_at = v.at, due_at = v.at + v.look_in_ms * interval '1 millisecond'
+      tokens = v.tokens, refilled_at = v.at,
+      due_at = least(case when not v.was_due then g.due_at end, v.at + v.look_in_ms * interval '1 millisecond')
     from unnest(
       ${textArray(gates.map(({ gateId }) => gateId))}::text[], ${textArray(gates.map(({ at }) => at))}::timestamptz[],
       ${plainArray(gates.map(({ tokens }) => tokens))}::float8[],
-      ${plainArray(gates.map(({ lookInMs }) => lookInMs))}::float8[]
-    ) as v (gate_id, at, tokens, look_in_ms)
+      ${plainArray(gates.map(({ lookInMs }) => lookInMs))}::float8[],
+      ${plainArray(gates.map(({ wasDue }) => wasDue))}::bool[]
+    ) as v (gate_id, at, tokens, look_in_ms, was_due)
     where g.gate_id = v.gate_id`
 }
 

@@ -34,6 +34,7 @@ const WITHOUT_FAULTS = [
   'keyOf',
   'ping',
   'onHint',
+  'carryHints',
   'close',
   'insertExecutionsWithin',
   'restartWithin',
