@@ -20,8 +20,8 @@ it.each<[string, readonly FaultKind[]]>([
     const isWhole = await runChaos({
       seed: SEED,
       rounds: 1,
-      seconds: 10,
-      nodes: 4,
+      seconds: 8,
+      nodes: 3,
       faults,
       rate: 8,
       ...(inject('databaseIsGiven') ? { databaseUrl: inject('databaseUrl') } : {}),
