@@ -29,6 +29,8 @@ export interface ModelExecution {
   version: number
   claimedBy: string | null
   claimEpoch: number
+  /** For the watch: nobody who lives knows of the claim. */
+  claimedWithoutLease: boolean
   claimToken: number | null
   readyAtMs: number | null
   attempts: number
@@ -98,6 +100,7 @@ export class ModelExecutions {
         version: 1,
         claimedBy: isClaimed ? claimedBy : null,
         claimEpoch: isClaimed ? 1 : 0,
+        claimedWithoutLease: isClaimed && !this.#options.hasLease(claimedBy),
         claimToken: isClaimed ? token : null,
         readyAtMs: isClaimed || startAt !== undefined ? null : nowMs,
         attempts: 0,
@@ -179,8 +182,10 @@ export class ModelExecutions {
     const nowMs = this.#options.now()
     const due = this.#claimable(request.partitions, request.lateMs ?? 0, request.workflows)
     due.sort((a, b) => (a.readyAtMs ?? 0) - (b.readyAtMs ?? 0))
+    const claimedWithoutLease = !this.#options.hasLease(request.nodeId)
     return due.slice(0, request.limit).map((row) => {
       row.claimedBy = request.nodeId
+      row.claimedWithoutLease = claimedWithoutLease
       row.claimEpoch++
       row.claimToken = token
       row.readyAtMs = null
@@ -276,6 +281,7 @@ export class ModelExecutions {
         row.readyAtMs = null
       } else if (heir !== null && crashes < SUSPECT && heir.workflows.includes(row.workflow)) {
         row.claimedBy = heir.nodeId
+        row.claimedWithoutLease = !this.#options.hasLease(heir.nodeId)
         row.claimEpoch++
         row.claimToken = heir.token
         row.readyAtMs = null

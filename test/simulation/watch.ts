@@ -11,6 +11,11 @@ import type { Timeline } from './timeline.js'
 
 /** From the death of an owner to another one that lives, and of a claim's holder to its release: lease and all. */
 export const FAILOVER_MS = 2_000
+/**
+ * The same for a claim that took effect when its node was buried already, because it was late on its way: nobody knows of
+ * it, and it is found when claims of the dead are looked for.
+ */
+export const FOUND_MS = 12_000
 /** What rings, is claimed. */
 export const CLAIMED_MS = 2_500
 /** After a database that was away: nobody is buried for two leases. */
@@ -93,11 +98,12 @@ export class Watch {
       if (lyingMs > FAILOVER_MS)
         this.violation(`partition ${partition} lies without a live owner for ${lyingMs} ms`)
     }
-    for (const [id, { claimedBy, readyAtMs }] of tables.executions.rows) {
+    for (const [id, { claimedBy, claimedWithoutLease, readyAtMs }] of tables.executions.rows) {
       const isDead = claimedBy !== null && this.#machineOf(claimedBy) === undefined
       const heldMs = this.#lying(this.#heldByDeadSince, id, !isDead)
-      this.longest.claimedByDead = Math.max(this.longest.claimedByDead, heldMs)
-      if (heldMs > FAILOVER_MS) this.violation(`${id} stays claimed by ${String(claimedBy)}, which is dead`)
+      if (!claimedWithoutLease) this.longest.claimedByDead = Math.max(this.longest.claimedByDead, heldMs)
+      const heldMsMax = claimedWithoutLease ? FOUND_MS : FAILOVER_MS
+      if (heldMs > heldMsMax) this.violation(`${id} stays claimed by ${String(claimedBy)}, which is dead`)
       if (claimedBy !== null || readyAtMs === null) continue
       const unclaimedMs = nowMs - Math.max(readyAtMs, this.#calmFromMs)
       this.longest.unclaimed = Math.max(this.longest.unclaimed, unclaimedMs)
