@@ -71,7 +71,13 @@ export async function startOwnPostgres(
       signal(await pids(), 'SIGKILL')
       // It would be started again by those who use it.
       await server.stop()
-      await eventually(async () => (await pids()).length === 0, { what: 'the end of the server' })
+      // One that was born between the listing and the signal outlives the others.
+      const isGone = async (): Promise<boolean> => {
+        const left = await pids()
+        signal(left, 'SIGKILL')
+        return left.length === 0
+      }
+      await eventually(isGone, { what: 'the end of the server' })
     },
     async shutDown() {
       await server.stop({ evenIfUsed: true })
