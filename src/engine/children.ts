@@ -86,7 +86,7 @@ async function startChild(run: Run, command: ChildCommand): Promise<void> {
   )
   const payload = run.encode(input, `input of child "${childId}"`)
   const workflowVersion = command.workflowVersion ?? run.host.registry.get(workflow)?.version ?? '1'
-  const priority = run.host.registry.get(workflow)?.options.priority
+  const priority = command.priority ?? run.host.registry.get(workflow)?.options.priority
   const detail: StartedDetail = {
     workflow,
     workflowVersion,
@@ -94,6 +94,8 @@ async function startChild(run: Run, command: ChildCommand): Promise<void> {
     parentId: run.executionId,
     ...(isKnown(run, command) ? {} : { unchecked: true }),
     ...(command.attributes === undefined ? {} : { attributes: command.attributes }),
+    ...(command.priority === undefined ? {} : { priority: command.priority }),
+    ...(command.key === undefined ? {} : { key: command.key }),
   }
   const outcome = await run.host.startChild({
     key: run.host.store.keyOf(childId),

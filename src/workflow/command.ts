@@ -5,6 +5,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { TransactionSql } from 'postgres'
 import type { Event, NewEvent } from '../core/event.js'
 import type { ParentClosePolicy, Attributes } from '../core/execution.js'
+import type { Priority } from '../core/priority.js'
 import type { ResolvedRetryPolicy } from '../core/retry.js'
 import type { StepContext, StepOptions } from './context.js'
 
@@ -45,6 +46,8 @@ export interface ChildCommand extends Base {
   readonly detach: boolean
   readonly closePolicy: ParentClosePolicy
   readonly attributes: Attributes | undefined
+  readonly priority: Priority | undefined
+  readonly key: string | undefined
   readonly inputSchema: StandardSchemaV1 | undefined
   readonly workflowVersion: string | undefined
 }

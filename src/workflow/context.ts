@@ -5,6 +5,7 @@ import type { TransactionSql } from 'postgres'
 import type { Duration } from '../core/duration.js'
 import type { Attributes, ParentClosePolicy } from '../core/execution.js'
 import type { Logger } from '../core/ports.js'
+import type { Priority } from '../core/priority.js'
 import type { RetryPolicy } from '../core/retry.js'
 import type { Workflow } from './define.js'
 
@@ -56,6 +57,10 @@ export interface ChildOptions {
    */
   readonly closePolicy?: ParentClosePolicy
   readonly attributes?: Attributes
+  /** Who goes first among those that wait; default: the child's workflow's. */
+  readonly priority?: Priority
+  /** For the limits by key of the child's workflow, instead of what they make of the input. */
+  readonly key?: string
 }
 
 type SchemaOutput<S> = S extends StandardSchemaV1<unknown, infer Output> ? Output : never

@@ -2,6 +2,7 @@
 
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { checkAttributes } from '../core/attributes.js'
+import { checkPriority } from '../core/priority.js'
 import { checkInstant, durationMs } from '../core/duration.js'
 import { CerebelumError } from '../core/errors.js'
 import type { Attributes } from '../core/execution.js'
@@ -133,6 +134,12 @@ class Context {
         options.attributes === undefined
           ? undefined
           : checkAttributes(options.attributes, `child "${childId}"`, this.#instance.limits),
+      priority:
+        options.priority === undefined ? undefined : checkPriority(options.priority, `child "${childId}"`),
+      key:
+        options.key === undefined
+          ? undefined
+          : checkId(options.key, `key of child "${childId}"`, this.#instance.limits.idCharactersMax),
     })
   }
 

@@ -64,7 +64,11 @@ const parent = workflow<string>({ name: 'parent' }, async (ctx, key) =>
   ctx.child(single, key, { id: `${key}-child` }),
 )
 
-const using = useEngine([narrow, single, repeating, tenants, faulty, paced, parent])
+const preferring = workflow<string>({ name: 'preferring' }, async (ctx, key) =>
+  ctx.child(single, 'other', { id: `${key}-preferred`, key, priority: 1 }),
+)
+
+const using = useEngine([narrow, single, repeating, tenants, faulty, paced, parent, preferring])
 
 /** One that holds the only place of a key, and one that waits for it. */
 async function pairOf(key: string) {
@@ -140,6 +144,17 @@ describe('a limit on how many run at a time', () => {
     const again = await using.client.start(parent, 'born', { id: 'second parent' })
     await expect(again.result({ timeout: '10s' })).rejects.toThrow(/belongs to another/)
     expect((await using.client.get(inside.executionId)).status).toBe('waiting')
+  })
+
+  it('takes the priority and the key that a parent gives its child', async () => {
+    const { inside, waiting } = await pairOf('preferred')
+    await using.client.start(preferring, 'preferred')
+    await statusIs('preferred-preferred', 'queued')
+    await using.client.signal(inside.executionId, 'go', 'on')
+    await statusIs('preferred-preferred', 'waiting')
+    expect((await using.client.get(waiting.executionId)).status).toBe('queued')
+    await using.client.signal('preferred-preferred', 'go', 'on')
+    await statusIs(waiting.executionId, 'waiting')
   })
 
   it('is kept for the starts of schedules', async () => {
