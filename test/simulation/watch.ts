@@ -16,6 +16,8 @@ export const FAILOVER_MS = 2_000
  * it, and it is found when claims of the dead are looked for.
  */
 export const FOUND_MS = 12_000
+/** The more nodes there are, the less often they look. All claim from what is nobody's meanwhile. */
+const LOOK_PER_NODE_MS = 10
 /** What rings, is claimed. */
 export const CLAIMED_MS = 2_500
 /** After a database that was away: nobody is buried for two leases. */
@@ -95,7 +97,7 @@ export class Watch {
       // Whoever dies while it should take its share costs another lease; meanwhile all claim from what is nobody's.
       const lyingMs = Math.min(this.#lying(this.#unownedSince, partition, isOwned), nowMs - this.#lastDeathMs)
       this.longest.unowned = Math.max(this.longest.unowned, lyingMs)
-      if (lyingMs > FAILOVER_MS)
+      if (lyingMs > FAILOVER_MS + living.length * LOOK_PER_NODE_MS)
         this.violation(`partition ${partition} lies without a live owner for ${lyingMs} ms`)
     }
     for (const [id, { claimedBy, claimedWithoutLease, readyAtMs }] of tables.executions.rows) {
