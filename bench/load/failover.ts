@@ -62,6 +62,7 @@ export async function failover(place: Place, options: FailoverOptions): Promise<
   if (survivor === undefined) throw new Error('failover needs a survivor')
   if (waiting > 0) {
     await survivor.order({ start: 'waiting', count: waiting })
+    await tidyUp(place, schema)
     onProgress(`${waiting} executions wait`)
   }
   const all: number[] = []
@@ -109,6 +110,13 @@ export async function failover(place: Place, options: FailoverOptions): Promise<
     node_version: process.versions.node,
     server: place.server,
   }
+}
+
+/** What waits has been waiting for long: the database has done by then what it does behind so many new rows. */
+async function tidyUp({ sql, isPostgres }: Place, schema: string): Promise<void> {
+  if (!isPostgres) return
+  for (const table of ['executions', 'events', 'timers'])
+    await sql`vacuum (analyze) ${sql(`${schema}.${table}`)}`
 }
 
 /** On a busy machine a node may mistrust its lease for a moment, and leaves to others what it starts then. */
