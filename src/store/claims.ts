@@ -46,13 +46,16 @@ export class Claims {
   claim(request: ClaimRequest): Promise<Claimed[]> {
     if (request.partitions.length === 0 || request.workflows.length === 0) return Promise.resolve([])
     return withRetry(this.#policy, 'claim', async () => {
+      const begunMs = this.#policy.clock.monotonicMs()
       const recovered = await this.#recover(request.nodeId)
       if (recovered.length >= request.limit) return recovered
       const token = newToken()
       try {
         const limit = request.limit - recovered.length
         const take = request.isCrowded === true ? claimShares : claimReady
-        return [...recovered, ...(await take(this.#database, { ...request, limit, token }, this.#home))]
+        const taken = await take(this.#database, { ...request, limit, token }, this.#home)
+        this.#lookedFor(request.nodeId, begunMs)
+        return [...recovered, ...taken]
       } catch (error) {
         this.#forget(recovered)
         if (sortFailure(error) === 'unknown') this.suspect(request.nodeId, token)
@@ -83,8 +86,6 @@ export class Claims {
 
   /** What lost claims of this node took. */
   async #recover(nodeId: string): Promise<Claimed[]> {
-    const nowMs = this.#policy.clock.monotonicMs()
-    this.#lost = this.#lost.filter((lost) => lost.untilMs > nowMs)
     const lost = this.#lost.filter((entry) => entry.nodeId === nodeId)
     if (lost.length === 0) return []
     const tokens = lost.map((entry) => entry.token)
@@ -97,10 +98,17 @@ export class Claims {
     })
   }
 
+  /** The doubt is over when somebody has looked after it was: the database may have been away for longer. */
+  #lookedFor(nodeId: string, begunMs: number): void {
+    this.#lost = this.#lost.filter((entry) => entry.nodeId !== nodeId || entry.untilMs > begunMs)
+  }
+
   /** Something may have been claimed with this token that nobody was told of: the next claim looks for it. */
   suspect(nodeId: string, token: number): void {
     const untilMs = this.#policy.clock.monotonicMs() + this.#doubtMs
     this.#lost.push({ nodeId, token, untilMs, found: new Set() })
+    // What is left out here is found by upkeep, as what this node holds and does not run.
+    if (this.#lost.length > LOST_MAX) this.#lost.shift()
   }
 
   /** The ids of what this token claimed and nothing has happened to since. */
@@ -138,4 +146,5 @@ function markOf(row: Claimed): string {
   return `${row.claimEpoch} ${row.key.executionId}`
 }
 
+const LOST_MAX = 1_000
 const TOKENS = 2 ** 31
