@@ -104,8 +104,15 @@ export class LeaseHolder {
   /** Joins, takes partitions, and goes on beating. @throws CerebelumError DATABASE_UNAVAILABLE */
   async start(address: string | null = this.options.address): Promise<void> {
     this.address = address
-    await this.join()
-    await this.look()
+    try {
+      await this.join()
+      await this.look()
+    } catch (error) {
+      // Nobody beats for the lease: it runs out by itself.
+      this.trustedUntilMs = 0
+      this.neighbors.close()
+      throw error
+    }
     this.loop.start()
   }
 

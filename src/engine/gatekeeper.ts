@@ -78,9 +78,13 @@ export class Gatekeeper {
     this.loop = new Loop({ name: 'gates', clock, log, turn: () => this.turn(), afterErrorMs: AFTER_ERROR_MS })
   }
 
-  async start(): Promise<void> {
+  /** The limits of this node's workflows hold from now on. */
+  async prepare(): Promise<void> {
     const { registry, store } = this.options.host
     await store.updateLimits(registry.all.flatMap(({ name, options }) => limitsOf(name, options)))
+  }
+
+  start(): void {
     this.loop.start()
   }
 

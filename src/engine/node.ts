@@ -261,16 +261,18 @@ export class Node implements RunHost, Host {
     return this.options.capacity - live.size - reserved - inheritance.pending - gatekeeper.entering
   }
 
+  /** What can fail comes first: with a lease, a node that does not work would be given partitions. */
   async start(address: string | null = this.options.address): Promise<void> {
     await this.store.registerDefinitions(
       this.registry.all.map(({ name, version }) => ({ workflow: name, version })),
     )
-    this.loadMeter.start()
+    await this.gatekeeper.prepare()
     await this.leases.start(address)
+    this.loadMeter.start()
     this.releaseRejections = holdStrayRejections(this.log)
     this.unlisten = this.store.onHint((partitions, areFree) => this.heed(partitions, areFree))
     this.store.carryHints((partitions, areFree) => this.hintPost.send(partitions, areFree))
-    await this.gatekeeper.start()
+    this.gatekeeper.start()
     this.claims.start()
     this.inheritance.start()
     this.lookout.start()
