@@ -1,7 +1,7 @@
 // A claim when there is more than can be taken: by priority, and within one by turns between the workflows, so that
 // a flood of one workflow delays a ready execution of another by no more than the batch before it.
 
-import { claimedColumns, lockableOf, partitionColumns, shareOf } from './claim.js'
+import { partitionColumns, shareOf, taken } from './claim.js'
 import { textArray } from './arrays.js'
 import { decodeClaimed, type Home, type RawClaimed } from './rows.js'
 import type { Claimed, ClaimRequest } from './store.js'
@@ -41,26 +41,7 @@ export async function claimShares(
         order by e.priority, e.ready_at
         limit ${shareEach(request, partitions.length)}::int8
       ) as d
-    ), due as (
-      select e.region, e.partition, e.execution_id
-      from (
-        select n.region, n.partition, n.execution_id, n.ready_at, n.priority, n.turn from near as n
-        order by n.priority, n.turn, n.ready_at
-        limit ${lockableOf(database, request.limit)}::int8
-      ) as n
-      join ${tables.by('executions_pkey')} as e
-        on e.region = n.region and e.partition = n.partition and e.execution_id = n.execution_id
-      where e.ready_at is not null and e.claimed_by is null and e.status in ('queued', 'running', 'waiting', 'blocked')
-      order by n.priority, n.turn, n.ready_at
-      limit ${request.limit}::int8
-      for update of e skip locked
-    )
-    update ${tables.by('executions_pkey')} as e set
-      claimed_by = ${request.nodeId}::text, claim_epoch = e.claim_epoch + 1, claim_token = ${request.token}::int4,
-      ready_at = null, status = 'running'
-    from due as d
-    where e.region = d.region and e.partition = d.partition and e.execution_id = d.execution_id
-    returning ${claimedColumns(database)}`
+    ), ${taken(database, request, sql`n.priority, n.turn, n.ready_at`)}`
   return rows.map((row) => decodeClaimed(row, home))
 }
 

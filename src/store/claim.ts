@@ -38,17 +38,28 @@ export async function claimReady(
         order by e.ready_at
         limit ${shareOf(request.limit, request.partitions.length)}::int8
       ) as d
-    ), due as (
+    ), ${taken(database, request, sql`n.ready_at`)}`
+  return rows.map((row) => decodeClaimed(row, home))
+}
+
+/** The rest of a claim: of the candidates in `near` the first ones in this order that nobody else holds. */
+export function taken(
+  database: Database,
+  request: ClaimRequest & { readonly token: number },
+  order: ReturnType<typeof claimedColumns>,
+) {
+  const { sql, tables } = database
+  return sql`due as (
       select e.region, e.partition, e.execution_id
       from (
-        select n.region, n.partition, n.execution_id, n.ready_at from near as n
-        order by n.ready_at
+        select n.* from near as n
+        order by ${order}
         limit ${lockableOf(database, request.limit)}::int8
       ) as n
       join ${tables.by('executions_pkey')} as e
         on e.region = n.region and e.partition = n.partition and e.execution_id = n.execution_id
       where e.ready_at is not null and e.claimed_by is null and e.status in ('queued', 'running', 'waiting', 'blocked')
-      order by n.ready_at
+      order by ${order}
       limit ${request.limit}::int8
       for update of e skip locked
     )
@@ -58,7 +69,6 @@ export async function claimReady(
     from due as d
     where e.region = d.region and e.partition = d.partition and e.execution_id = d.execution_id
     returning ${claimedColumns(database)}`
-  return rows.map((row) => decodeClaimed(row, home))
 }
 
 /**
