@@ -10,9 +10,9 @@
 export const EVENT_TYPES = [
   'started', // opening. payload: input; detail: StartedDetail
   'admitted', // it passed the gates of its workflow. detail: AdmittedDetail
-  'step_completed', // outcome of a step. payload: its result
-  'step_failed', // outcome of a step, for good. payload: Failure
-  'step_retrying', // intent: attempt `attempt` failed, the next one is due at dueAt. payload: Failure
+  'step_completed', // outcome of a step. payload: its result; detail: {ms?, totalMs?}: it took so long
+  'step_failed', // outcome of a step, for good. payload: Failure; detail: the same
+  'step_retrying', // intent: attempt `attempt` failed, the next one is due at dueAt. payload: Failure; detail: and {heartbeat?}
   'sleep_started', // intent: dueAt
   'sleep_ended', // outcome
   'signal_awaited', // intent: a wait with a time-out at dueAt

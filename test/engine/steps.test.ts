@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { delay, systemClock } from '../../src/core/ports.js'
 import type { RetryPolicy } from '../../src/core/retry.js'
 import type { StepContext, StepOptions } from '../../src/workflow/context.js'
 import { workflow } from '../../src/workflow/define.js'
@@ -32,6 +33,11 @@ function triesOf(id: string): Try[] {
 /** What a step does, by name: workflows are looked up by replays, so it cannot be a function in their input. */
 const work: Record<string, (step: StepContext, n: number) => unknown> = {
   'fails twice': (_, n) => {
+    if (n < 3) throw new Error(`not yet: ${n}`)
+    return n
+  },
+  'takes 20 ms, fails twice': async (_, n) => {
+    await delay(systemClock, 20)
     if (n < 3) throw new Error(`not yet: ${n}`)
     return n
   },
@@ -228,6 +234,30 @@ describe('a retry policy', () => {
     expect(new Set(triesOf(id).map(({ key }) => key)).size).toBe(1)
   })
 })
+
+describe('the history', () => {
+  it('tells how long an attempt took, and the step where there were several', async () => {
+    const retry = { attempts: 3, initial: 30, backoff: 'constant', jitter: 0 } as const
+    const { id } = await run({ does: 'takes 20 ms, fails twice', options: { retry } })
+    const { events } = await using.client.history(id)
+    const { ms, totalMs } = durations(events.find(({ type }) => type === 'step_completed')?.detail)
+    expect(ms).toBeGreaterThanOrEqual(19)
+    expect(totalMs).toBeGreaterThanOrEqual(3 * 19 + 2 * 29)
+  })
+
+  it('keeps it of an attempt that waits for the next in the database', async () => {
+    const retry = { attempts: 2, initial: '1.1s', jitter: 0 } as const
+    const { id } = await run({ does: 'takes 20 ms, fails twice', options: { retry } })
+    const { events } = await using.client.history(id)
+    for (const type of ['step_retrying', 'step_failed'])
+      expect(durations(events.find((event) => event.type === type)?.detail).ms).toBeGreaterThanOrEqual(19)
+  })
+})
+
+function durations(detail: unknown): { readonly ms: number; readonly totalMs: number } {
+  const { ms, totalMs }: Record<string, unknown> = Object(detail)
+  return { ms: Number(ms), totalMs: Number(totalMs) }
+}
 
 describe('a time-out', () => {
   it('of an attempt ends the attempt, aborts its signal, and the next one begins', async () => {
