@@ -2,6 +2,7 @@
 
 import { Command } from 'commander'
 import { writeTable } from '../src/cli/output.js'
+import { registerPeers } from './commands/peers.js'
 import { progress, writeReport } from './harness/report.js'
 import { openPlace } from './harness/place.js'
 import { cluster, type ClusterReport } from './load/cluster.js'
@@ -192,5 +193,7 @@ function whole(text: string): number {
     throw new Error(`"${text}" is no whole number from 1.`)
   return value
 }
+
+registerPeers(program)
 
 await program.parseAsync()
