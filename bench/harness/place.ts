@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import type postgres from 'postgres'
 import { startEmbeddedPostgres } from '../../src/cli/embedded-postgres.js'
 import { migrate } from '../../src/store/migrate.js'
+import { reportingSchema } from '../../src/store/tables.js'
 import { createPool } from '../../src/store/pool.js'
 
 export interface Place {
@@ -62,7 +63,8 @@ export async function openPlace(
     },
     async close() {
       if (owned === undefined) {
-        for (const schema of schemas) await sql`drop schema if exists ${sql(schema)} cascade`
+        for (const schema of schemas.flatMap((name) => [reportingSchema(name), name]))
+          await sql`drop schema if exists ${sql(schema)} cascade`
       }
       await sql.end({ timeout: 5 })
       await owned?.stop()

@@ -13,6 +13,7 @@ import { say } from './output.js'
 
 interface MigrateFlags extends Flags {
   readonly partitions?: string
+  readonly reportingRole?: string
 }
 
 export function addMigrateCommand(program: Command, run: (code: Promise<number>) => Promise<void>): void {
@@ -20,6 +21,7 @@ export function addMigrateCommand(program: Command, run: (code: Promise<number>)
     .command('migrate')
     .description("bring the database's schema up to this release; safe to repeat")
     .option('--partitions <number>', 'partitions of a new installation, fixed for good (default: 64)')
+    .option('--reporting-role <name>', 'a role that may read the reporting views, made if it is not there')
   addFlags(command, DATABASE_FLAGS).action((flags: MigrateFlags) => run(runMigrate(flags)))
 }
 
@@ -37,6 +39,7 @@ async function runMigrate(flags: MigrateFlags): Promise<number> {
       schema,
       ...(region === undefined ? {} : { region }),
       ...(partitionCount === undefined ? {} : { partitionCount }),
+      ...(flags.reportingRole === undefined ? {} : { reportingRole: flags.reportingRole }),
     })
     say(`schema "${schema}" is up to date: ${database.description}`)
     return EXIT.ok

@@ -76,7 +76,7 @@ export interface ExecutionInfo {
   readonly node: string | null
   readonly parentId: string | null
   readonly attributes: Attributes
-  /** Why it is blocked or dead. */
+  /** What it waits for, or why it is blocked or dead; stays until it waits for something else, or closes. */
   readonly note: string | null
 }
 

@@ -24,6 +24,7 @@ import type { RunHost } from './run-host.js'
 import { beginStep, retryDue, stopUnwanted } from './steps.js'
 import type { Attempt } from './step-attempt.js'
 import { Slots } from './slots.js'
+import { waitingFor } from './waiting-for.js'
 import { assertWoken } from './woken.js'
 import { beginTransaction } from './transactions.js'
 
@@ -524,7 +525,11 @@ export class Run {
       this.next.transition = { kind: 'release', status: 'running', readyInMs: 0 }
     } else {
       assertWoken(this, this.next.events)
-      this.next.transition = { kind: 'release', status: 'waiting' }
+      this.next.transition = {
+        kind: 'release',
+        status: 'waiting',
+        note: waitingFor(this.instance.awaited()),
+      }
     }
   }
 

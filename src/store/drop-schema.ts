@@ -3,6 +3,7 @@
 import { CerebelumError } from '../core/errors.js'
 import { asStoreError } from './failures.js'
 import { createPool } from './pool.js'
+import { reportingSchema } from './tables.js'
 
 /** Names that may be dropped; whatever a caller gets wrong, an installation is safe. */
 const THROW_AWAY = /^cerebelum_test_[0-9a-f]+$/
@@ -16,7 +17,8 @@ export async function dropSchema(place: { readonly url: string; readonly schema:
   const name = 'cerebelum drop'
   const pool = createPool({ url, connections: 1, statementTimeoutMs: TIMEOUT_MS, settings: false, name })
   try {
-    await pool`drop schema if exists ${pool(schema)} cascade`
+    for (const name of [reportingSchema(schema), schema])
+      await pool`drop schema if exists ${pool(name)} cascade`
   } catch (error) {
     throw asStoreError(error, { call: 'dropSchema', doubtful: false })
   } finally {

@@ -206,7 +206,7 @@ export async function passGates(
         status = case when c.next_gate_id is null then 'running' else e.status end,
         ready_at = case when c.next_gate_id is null then coalesce(e.ready_at, now()) else e.ready_at end,
         version = case when c.next_gate_id is null then e.version + 1 else e.version end,
-        note = 'waits for: ' || c.rule || coalesce(' of key "' || c.key || '"', '')
+        note = 'limit ' || c.rule || coalesce(' of key "' || c.key || '"', '')
       from chosen as c
       where e.region = c.region and e.partition = c.partition and e.execution_id = c.execution_id
         and e.run = c.run and e.status = 'queued' and e.claimed_by is null

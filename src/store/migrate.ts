@@ -11,11 +11,12 @@ import { systemClock } from '../core/ports.js'
 import { detectDialect, type Dialect } from './dialect.js'
 import { asStoreError, failureCode, sortFailure } from './failures.js'
 import { createPool } from './pool.js'
+import { grantReporting } from './reporting-role.js'
 import { withRetry } from './retry.js'
 import { migrationsFolder } from './schema-check.js'
 import { Sessions } from './sessions.js'
 import { initializePartitions } from './settings.js'
-import { tablesOf } from './tables.js'
+import { reportingSchema, tablesOf } from './tables.js'
 import { transaction } from './transaction.js'
 
 export interface MigrateOptions {
@@ -26,6 +27,8 @@ export interface MigrateOptions {
   readonly partitionCount?: number
   /** The home region of the partitions that the first migration makes; default `local`. */
   readonly region?: string
+  /** A role that is let read the reporting views, and made if it isn't there. */
+  readonly reportingRole?: string
 }
 
 export async function migrate(options: MigrateOptions): Promise<void> {
@@ -50,6 +53,8 @@ export async function migrate(options: MigrateOptions): Promise<void> {
         partitionCount: options.partitionCount,
         region: options.region ?? 'local',
       })
+      const { reportingRole: role } = options
+      if (role !== undefined) await grantReporting(pool, { schema, role })
     })
   } catch (error) {
     throw asStoreError(error, { call: 'migrate', doubtful: false })
@@ -80,6 +85,7 @@ async function prepare(pool: postgres.Sql, schema: string): Promise<void> {
   const name = (table: string): postgres.Helper<string> => pool(`${schema}.${table}`)
   const steps = [
     () => pool`create schema if not exists ${pool(schema)}`,
+    () => pool`create schema if not exists ${pool(reportingSchema(schema))}`,
     () => pool`
       create table if not exists ${name('migrations_lock')} (id int4 not null primary key, taken int8 not null)`,
     () => pool`
@@ -178,6 +184,6 @@ async function render(options: { schema: string; dialect: Dialect }, folder: str
   const source = migrationsFolder(options.dialect)
   for (const file of await readdir(source)) {
     const text = await readFile(new URL(file, source), 'utf8')
-    await writeFile(join(folder, file), text.replaceAll(/\bcerebelum\b/g, options.schema))
+    await writeFile(join(folder, file), text.replaceAll(/\bcerebelum(?=\b|_reporting\b)/g, options.schema))
   }
 }

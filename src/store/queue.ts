@@ -92,5 +92,5 @@ function distinctGates(entrants: readonly Entrant[]): Gate[] {
 /** What people read of one that waits. */
 export function describeGate(gate: Pick<Gate, 'rule' | 'key'> | undefined): string | null {
   if (gate === undefined) return null
-  return gate.key === null ? `waits for: ${gate.rule}` : `waits for: ${gate.rule} of key "${gate.key}"`
+  return gate.key === null ? `limit ${gate.rule}` : `limit ${gate.rule} of key "${gate.key}"`
 }

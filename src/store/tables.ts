@@ -47,6 +47,11 @@ export interface Database {
   readonly tables: Tables
 }
 
+/** Where the views for people are; see sql/reporting.md. */
+export function reportingSchema(schema: string): string {
+  return `${schema}_reporting`
+}
+
 export function tablesOf(sql: Sql, schema: string, dialect: Dialect): Tables {
   const name = (table: string): Identifier => sql(`${schema}.${table}`)
   const by = (index: Index): Identifier | Fragment => {

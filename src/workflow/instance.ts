@@ -175,6 +175,12 @@ export class Instance {
       .filter(({ seq }) => this.isOwed(seq))
   }
 
+  /** What the code waits for, in the order in which it asked. */
+  *awaited(): Iterable<Command> {
+    for (const { command } of this.owed.values()) yield command
+    for (const { command } of this.pending.values()) yield command
+  }
+
   takeNotes(): Note[] {
     if (this.notes.length === 0) return this.notes
     const taken = this.notes

@@ -4,6 +4,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { reportingSchema } from '../../src/store/tables.js'
 import { connect } from '../support/connect.js'
 import { startOwnPostgres } from '../support/own-postgres.js'
 import { CONNECTIONS_MAX } from './misfortune.js'
@@ -81,7 +82,12 @@ export function reportLine(
 
 async function drop(url: string, schema: string): Promise<void> {
   const sql = connect(url, { max: 1 })
-  await sql`drop schema if exists ${sql(schema)} cascade`.finally(() => sql.end({ timeout: 5 }))
+  try {
+    for (const name of [reportingSchema(schema), schema])
+      await sql`drop schema if exists ${sql(name)} cascade`
+  } finally {
+    await sql.end({ timeout: 5 })
+  }
 }
 
 /** What was found, and how to have it again and look at it. */

@@ -103,7 +103,7 @@ describe('a limit on how many run at a time', () => {
   it('also counts those that only wait; who is in line says for what, and keeps its messages', async () => {
     const { inside, waiting } = await pairOf('told')
     const id = waiting.executionId
-    expect((await using.client.get(id)).note).toBe('waits for: concurrency of key "told"')
+    expect((await using.client.get(id)).note).toBe('limit concurrency of key "told"')
     const sql = using.database.connect({ max: 1 })
     const lines = await sql`
       select rule, running_max, running::int4, waiting::int4, waiting_since is not null as since
@@ -269,7 +269,7 @@ describe('a limit by key', () => {
     await statusIs(inside.executionId, 'waiting')
     const waiting = await using.client.start(single, 'y', { key: 'given' })
     await statusIs(waiting.executionId, 'queued')
-    expect((await using.client.get(waiting.executionId)).note).toBe('waits for: concurrency of key "given"')
+    expect((await using.client.get(waiting.executionId)).note).toBe('limit concurrency of key "given"')
   })
 
   it('that cannot be told fails the execution', async () => {

@@ -36,7 +36,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await withDatabase(async (sql) => {
-    for (const name of [schema, `${schema}_example`]) await sql`drop schema if exists ${sql(name)} cascade`
+    for (const name of [`${schema}_reporting`, schema, `${schema}_example`])
+      await sql`drop schema if exists ${sql(name)} cascade`
   })
   await rm(folder, { recursive: true, force: true })
 })

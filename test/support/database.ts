@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import type postgres from 'postgres'
 import { inject } from 'vitest'
 import { migrate } from '../../src/store/migrate.js'
+import { reportingSchema } from '../../src/store/tables.js'
 import { openStore } from '../../src/store/open.js'
 import type { OpenStoreOptions, Store } from '../../src/store/store.js'
 import { connect } from './connect.js'
@@ -49,7 +50,12 @@ export async function createTestDatabase(options: { readonly url?: string } = {}
       await Promise.all([...stores].map((store) => store.close()))
       await Promise.all([...clients].map((sql) => sql.end({ timeout: 5 })))
       const sql = connect(url, { max: 1 })
-      await sql`drop schema if exists ${sql(schema)} cascade`.finally(() => sql.end({ timeout: 5 }))
+      try {
+        for (const name of [reportingSchema(schema), schema])
+          await sql`drop schema if exists ${sql(name)} cascade`
+      } finally {
+        await sql.end({ timeout: 5 })
+      }
     },
   }
 }
