@@ -14,7 +14,9 @@ export async function grantReporting(
   const role = checkedRole(options.role)
   const schema = reportingSchema(options.schema)
   await makeRole(pool, role)
-  await pool`grant usage on schema ${pool(schema)} to ${pool(role)}`
+  // CockroachDB wants it for the schema of the tables too, which shows their names and no row.
+  for (const name of [options.schema, schema])
+    await pool`grant usage on schema ${pool(name)} to ${pool(role)}`
   await pool`grant select on all tables in schema ${pool(schema)} to ${pool(role)}`
   await pool`alter default privileges in schema ${pool(schema)} grant select on tables to ${pool(role)}`
 }

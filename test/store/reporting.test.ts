@@ -78,6 +78,7 @@ beforeAll(async () => {
 let role: string | undefined
 afterAll(async () => {
   if (role === undefined) return
+  await sql`alter default privileges in schema ${sql(reporting)} revoke select on tables from ${sql(role)}`
   await sql`drop owned by ${sql(role)}`
   await sql`drop role ${sql(role)}`
 })
