@@ -126,6 +126,21 @@ export interface HistoryPage {
   readonly next?: number
 }
 
+/** Of a request that may be repeated. */
+export interface RequestOptions {
+  /** Idempotency key: a repetition with the same one is recognized, and does nothing more. */
+  readonly requestId?: string
+}
+
+/** A workflow as it was registered. */
+export interface WorkflowDetails {
+  readonly workflow: string
+  /** Every version that was ever registered, newest last. */
+  readonly versions: readonly string[]
+  /** JSON Schema of its input: when this process has the workflow, and its schema can tell. */
+  readonly inputSchema?: Readonly<Record<string, unknown>>
+}
+
 export interface Client {
   /** What starts executions by the clock. */
   readonly schedules: Schedules
@@ -177,18 +192,20 @@ export interface Client {
     options?: { readonly updateId?: string; readonly timeout?: Duration },
   ): Promise<unknown>
   /** Requests cancellation: an error at the await point; clean-up steps run. @throws EXECUTION_CLOSED unless canceled */
-  cancel(executionId: string, reason?: string): Promise<void>
+  cancel(executionId: string, reason?: string, options?: RequestOptions): Promise<void>
   /** Ends it at once, whatever its code would say. @throws EXECUTION_CLOSED unless terminated */
   terminate(executionId: string, reason?: string): Promise<void>
-  pause(executionId: string): Promise<void>
-  /** From paused. */
-  resume(executionId: string): Promise<void>
-  /** A dead letter or a blocked execution: try again now. */
-  retry(executionId: string): Promise<void>
+  pause(executionId: string, options?: RequestOptions): Promise<void>
+  /** From paused. @throws EXECUTION_NOT_RESUMABLE */
+  resume(executionId: string, options?: RequestOptions): Promise<void>
+  /** A dead letter or a blocked execution: try again now. @throws EXECUTION_NOT_RESUMABLE */
+  retry(executionId: string, options?: RequestOptions): Promise<void>
   /** Removes a closed execution for good. @throws EXECUTION_NOT_CLOSED */
   delete(executionId: string): Promise<void>
   /** Names and versions that were ever registered. */
   workflows(): Promise<{ readonly workflow: string; readonly version: string }[]>
+  /** @throws UNKNOWN_WORKFLOW */
+  workflow(name: string): Promise<WorkflowDetails>
   /** The nodes and their load, the partitions and their owners, and how even it is. */
   clusterStats(): Promise<ClusterStats>
   /**

@@ -7,7 +7,8 @@ import type { Duration } from '../core/duration.js'
 import { CerebelumError } from '../core/errors.js'
 import { isClosed, type ExecutionKey } from '../core/execution.js'
 import { isFailure } from '../core/failure.js'
-import { checkId } from '../core/ids.js'
+import type { NewEvent } from '../core/event.js'
+import { checkId, checkName } from '../core/ids.js'
 import type { Limits } from '../core/limits.js'
 import type { Clock, Logger } from '../core/ports.js'
 import type { ExecutionRow, Store } from '../store/store.js'
@@ -21,9 +22,11 @@ import type {
   HistoryPage,
   ListFilter,
   ListPage,
+  RequestOptions,
   ResultOptions,
   StartOptions,
   StartRequest,
+  WorkflowDetails,
 } from './client.js'
 import { clusterStats, type ClusterChange, type ClusterStats } from './cluster.js'
 import { ClusterWatch } from './cluster-watch.js'
@@ -31,7 +34,8 @@ import { encodeCursor } from './cursor.js'
 import type { Host } from './host.js'
 import { toListQuery } from './list-query.js'
 import { Messenger } from './messenger.js'
-import { closed, notFound } from './refusals.js'
+import { inputSchemaOf } from './input-schema.js'
+import { closed, notFound, unknownWorkflow } from './refusals.js'
 import { historyEvent, infoOf, reasonOf } from './render.js'
 import { Results } from './results.js'
 import { Scheduler } from './scheduler.js'
@@ -196,12 +200,12 @@ export class StoreClient implements Client {
     return this.messenger.update(executionId, name, payload, options)
   }
 
-  cancel(executionId: string, reason = 'requested'): Promise<void> {
-    return this.messenger.cancel(executionId, reason)
+  cancel(executionId: string, reason = 'requested', options: RequestOptions = {}): Promise<void> {
+    return this.messenger.cancel(executionId, reason, options.requestId)
   }
 
-  pause(executionId: string): Promise<void> {
-    return this.messenger.pause(executionId)
+  pause(executionId: string, options: RequestOptions = {}): Promise<void> {
+    return this.messenger.pause(executionId, options.requestId)
   }
 
   // ---- single transitions
@@ -223,17 +227,24 @@ export class StoreClient implements Client {
     this.options.host?.ended(executionId)
   }
 
-  resume(executionId: string): Promise<void> {
-    return this.bringBack(executionId)
+  resume(executionId: string, options: RequestOptions = {}): Promise<void> {
+    return this.bringBack(executionId, options)
   }
 
-  retry(executionId: string): Promise<void> {
-    return this.bringBack(executionId)
+  retry(executionId: string, options: RequestOptions = {}): Promise<void> {
+    return this.bringBack(executionId, options)
   }
 
-  private async bringBack(executionId: string): Promise<void> {
+  private async bringBack(executionId: string, { requestId }: RequestOptions): Promise<void> {
     const key = this.key(executionId)
-    const outcome = await this.options.store.resume(key, { type: 'resumed' })
+    const event: NewEvent =
+      requestId === undefined
+        ? { type: 'resumed' }
+        : {
+            type: 'resumed',
+            messageId: checkId(requestId, 'request id', this.options.limits.idCharactersMax),
+          }
+    const outcome = await this.options.store.resume(key, event)
     if (outcome === 'not_found') throw notFound(executionId)
     if (outcome === 'not_resumable') {
       const { status } = await this.row(executionId)
@@ -262,6 +273,17 @@ export class StoreClient implements Client {
 
   workflows(): Promise<{ readonly workflow: string; readonly version: string }[]> {
     return this.options.store.readDefinitions()
+  }
+
+  async workflow(name: string): Promise<WorkflowDetails> {
+    const { limits, store, host } = this.options
+    checkName(name, 'workflow name', limits.nameCharactersMax)
+    const definitions = await store.readDefinitions()
+    const versions = definitions.filter(({ workflow }) => workflow === name).map(({ version }) => version)
+    if (versions.length === 0) throw unknownWorkflow(name)
+    versions.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+    const inputSchema = inputSchemaOf(host?.definition(name))
+    return { workflow: name, versions, ...(inputSchema === undefined ? {} : { inputSchema }) }
   }
 
   async clusterStats(): Promise<ClusterStats> {

@@ -146,17 +146,17 @@ export class Messenger {
   }
 
   /** Canceling what is canceled already is no news: a blind retry must not fail. */
-  async cancel(executionId: string, reason: string): Promise<void> {
+  async cancel(executionId: string, reason: string, id?: string): Promise<void> {
     try {
-      await this.send(executionId, { kind: 'cancel', name: 'cancel', value: checkReason(reason) })
+      await this.send(executionId, { kind: 'cancel', name: 'cancel', value: checkReason(reason), id })
     } catch (error) {
       const isClosedNow = error instanceof CerebelumError && error.code === 'EXECUTION_CLOSED'
       if (!isClosedNow || error.details['status'] !== 'canceled') throw error
     }
   }
 
-  async pause(executionId: string): Promise<void> {
-    await this.send(executionId, { kind: 'pause', name: 'pause', value: undefined })
+  async pause(executionId: string, id?: string): Promise<void> {
+    await this.send(executionId, { kind: 'pause', name: 'pause', value: undefined, id })
   }
 
   async stop(): Promise<void> {

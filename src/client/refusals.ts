@@ -20,3 +20,11 @@ export function closed(executionId: string, what: string, status?: ExecutionStat
     { executionId, ...(status === undefined ? {} : { status }) },
   )
 }
+
+export function unknownWorkflow(workflow: string): CerebelumError {
+  return new CerebelumError(
+    'UNKNOWN_WORKFLOW',
+    `No node ever registered a workflow "${workflow}". Start a node that has it, or check the name.`,
+    { workflow },
+  )
+}

@@ -4,7 +4,6 @@ import { createHash } from 'node:crypto'
 import { checkAttributes } from '../core/attributes.js'
 import { encode } from '../core/codec.js'
 import { checkInstant, durationMs, type Duration } from '../core/duration.js'
-import { CerebelumError } from '../core/errors.js'
 import type { StartedDetail } from '../core/event.js'
 import { checkId, checkName, newId } from '../core/ids.js'
 import type { Limits } from '../core/limits.js'
@@ -15,6 +14,7 @@ import type { Workflow } from '../workflow/define.js'
 import { validate } from '../workflow/validate.js'
 import type { StartRequest } from './client.js'
 import type { Host } from './host.js'
+import { unknownWorkflow } from './refusals.js'
 
 export interface StartContext {
   readonly store: Store
@@ -94,13 +94,7 @@ async function resolveWorkflow(workflow: unknown, context: StartContext): Promis
   const name = checkName(given?.name ?? workflow, 'workflow name', limits.nameCharactersMax)
   const definition = given ?? host?.definition(name)
   const version = definition?.version ?? (await registeredVersion(name))
-  if (version === undefined) {
-    throw new CerebelumError(
-      'UNKNOWN_WORKFLOW',
-      `No node ever registered a workflow "${name}". Start a node that has it, or check the name.`,
-      { workflow: name },
-    )
-  }
+  if (version === undefined) throw unknownWorkflow(name)
   return { name, definition, version }
 }
 

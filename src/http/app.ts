@@ -1,38 +1,23 @@
-// The HTTP face: every route of /api/v1 over the public client, and health beside it. Promises JSON in and out,
-// problem details (RFC 9457) for every refusal, and no side effect of a request it refuses. It knows the client and
-// never the store; whoever may reach the port may use it all, so put it behind your own authentication.
-//
-// POST   /executions                      {workflow, input?, id?, idPolicy?, startAfter?, attributes?, priority?, key?} → 201 | 200
-// GET    /executions                      ?workflow&status&startedAfter&startedBefore&parentId&attributes&limit&cursor
-// GET    /executions/:id                  DELETE /executions/:id (closed ones) → 204
-// GET    /executions/:id/history          ?after&limit
-// GET    /executions/:id/result           ?timeoutMs (≤ 60,000): 200 closed, 202 still open
-// POST   /executions/:id/signals/:name    → 202   /updates/:name → 200   /queries/:name → 200
-// POST   /executions/:id/cancel, /pause   → 202   /terminate, /resume, /retry → 200
-// POST   /schedules                       {id, spec: {cron, timeZone?} | {every, offset?}, workflow, …} → 201 | 200
-// GET    /schedules                       ?workflow&limit&cursor
-// GET    /schedules/:id                   PATCH /schedules/:id {what changes} → 200   DELETE → 204
-// POST   /schedules/:id/pause, /resume {note?} → 200   /trigger → 201 | 200   /backfill {from, to} → 200
-// GET    /workflows   /cluster   /healthz   /readyz
-// POST   /internal/hints (not below /api/v1): between nodes of a cluster, see hints.ts
-//
-// Ids and names in paths are URL-encoded. Idempotency-Key: the start's, signal's, update's or trigger's id.
+// The HTTP face: every operation of /api/v1 over the public client, its OpenAPI document, and health beside it. Promises
+// JSON in and out, problem details (RFC 9457) for every refusal, and no side effect of a request it refuses. It knows the
+// client and never the store; whoever may reach the port may use it all, so put it behind your own authentication.
+// README.md beside this file is its guide.
 
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import { compress } from 'hono/compress'
+import { cors } from 'hono/cors'
+import { etag, RETAINED_304_HEADERS } from 'hono/etag'
+import { requestId } from 'hono/request-id'
 import type { Client } from '../client/client.js'
 import { silentLogger, type Logger } from '../core/ports.js'
-import { BODY_BYTES_MAX, parseQuery } from './body.js'
-import { clusterRoute } from './cluster.js'
-import { controlRoutes } from './controls.js'
-import { executionRoutes } from './executions.js'
-import { healthRoutes, type Readiness } from './health.js'
+import { BODY_BYTES_MAX } from './body.js'
+import { docsPage } from './docs.js'
+import { healthOperations, type Readiness } from './health.js'
 import { hintRoute, type Hint } from './hints.js'
-import { messageRoutes } from './messages.js'
+import { API_PREFIX, createApi } from './operations.js'
 import { HttpProblem, problemResponse } from './problem.js'
-import { checkPathEncoding, mount, type Route } from './route.js'
-import { scheduleRoutes } from './schedules.js'
-import { noQuery } from './schemas.js'
+import { checkPathEncoding, mount } from './route.js'
 
 export interface HttpAppOptions {
   readonly client: Client
@@ -43,11 +28,11 @@ export interface HttpAppOptions {
   readonly bodyBytesMax?: number
   /** Hints of other nodes, e.g. `(hint) => engine.hinted(hint)`; without it there is no such path. */
   readonly onHint?: (hint: Hint) => void
+  /** Pages of these origins, such as https://app.example.com, may call the API from a browser; default none. */
+  readonly corsOrigins?: readonly string[]
   /** Abort it to drain: /readyz says 503 and long polls are answered at once. */
   readonly draining?: AbortSignal
 }
-
-const PREFIX = '/api/v1'
 
 /**
  * @example
@@ -56,70 +41,78 @@ const PREFIX = '/api/v1'
  */
 export function createHttpApp(options: HttpAppOptions): Hono {
   const { client, readiness, log = silentLogger, draining = new AbortController().signal } = options
-  const { bodyBytesMax = BODY_BYTES_MAX } = options
+  const { bodyBytesMax = BODY_BYTES_MAX, corsOrigins = [], onHint } = options
   const app = new Hono()
   app.onError((error, c) => {
     const response = problemResponse(c, error)
-    if (response.status >= 500)
-      log.error({ err: error, method: c.req.method, path: c.req.path }, 'request failed')
+    if (response.status >= 500) {
+      const { method, path } = c.req
+      log.error(
+        { err: error, method, path, requestId: response.headers.get('x-request-id') },
+        'request failed',
+      )
+    }
     return response
   })
-  app.notFound((c) =>
-    problemResponse(
-      c,
-      new HttpProblem(
-        404,
-        'ROUTE_NOT_FOUND',
-        `There is no resource at this path. The API begins at ${PREFIX}.`,
-      ),
-    ),
-  )
+  app.notFound((c) => {
+    const text = `There is no resource at this path. The API begins at ${API_PREFIX} and is described at /docs.`
+    return problemResponse(c, new HttpProblem('ROUTE_NOT_FOUND', text))
+  })
+  app.use(requestId())
+  if (corsOrigins.length > 0) app.use(`${API_PREFIX}/*`, cors(crossOrigin(corsOrigins)))
   app.use(async (c, next) => {
     checkPathEncoding(c.req.url)
-    checkOrigin(c.req.method, c.req.header('sec-fetch-site'))
+    checkOrigin(c.req.method, c.req.raw.headers, corsOrigins)
     await next()
   })
   app.use(bodyLimit({ maxSize: bodyBytesMax, onError: () => refuseBody(bodyBytesMax) }))
-  const health = healthRoutes({ readiness, draining })
-  mount(app, '', options.onHint === undefined ? health : [...health, hintRoute(options.onHint)])
-  mount(app, PREFIX, [
-    ...health,
-    workflowRoute(client),
-    clusterRoute(client),
-    ...executionRoutes({ client, prefix: PREFIX, draining }),
-    ...messageRoutes(client),
-    ...controlRoutes(client),
-    ...scheduleRoutes({ client, prefix: PREFIX }),
-  ])
+  const api = createApi({ client, readiness, draining })
+  mount(app, '', healthOperations({ readiness, draining }))
+  if (onHint !== undefined) mount(app, '', [hintRoute(onHint)])
+  // Reads only: what a POST answers is short.
+  app.on(
+    'GET',
+    '*',
+    compress(),
+    etag({ weak: true, retainedHeaders: [...RETAINED_304_HEADERS, ...KEPT] }),
+    async (c, next) => {
+      await next()
+      if (!c.res.headers.has('Cache-Control')) c.header('Cache-Control', 'private, no-cache')
+    },
+  )
+  // A principal, once there is one, is established here: every operation says which role it takes.
+  mount(app, API_PREFIX, api.operations)
+  app.get('/docs', docsPage(api.document))
   return app
 }
 
-function workflowRoute(client: Client): Route {
+/** A 304 is read by the same pages, and found in the same logs, as what it stands for. */
+const KEPT = ['X-Request-Id', 'Access-Control-Allow-Origin', 'Access-Control-Expose-Headers']
+
+function crossOrigin(origins: readonly string[]): Parameters<typeof cors>[0] {
   return {
-    path: '/workflows',
-    methods: {
-      GET: async (c) => {
-        parseQuery(c, noQuery)
-        return c.json({ workflows: await client.workflows() })
-      },
-    },
+    origin: [...origins],
+    allowMethods: ['GET', 'POST', 'PATCH', 'DELETE'],
+    allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'If-None-Match', 'X-Request-Id'],
+    exposeHeaders: ['ETag', 'Location', 'Retry-After', 'X-Request-Id'],
+    maxAge: 600,
   }
 }
 
 function refuseBody(bytesMax: number): never {
   throw new HttpProblem(
-    413,
     'PAYLOAD_TOO_LARGE',
     `The body is larger than ${bytesMax} bytes. Store large data elsewhere and pass a reference to it.`,
   )
 }
 
 /** A page on another site, open in somebody's browser, must not terminate executions on that person's machine. */
-function checkOrigin(method: string, site: string | undefined): void {
-  if (site !== 'cross-site' || method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return
+function checkOrigin(method: string, headers: Headers, allowed: readonly string[]): void {
+  if (headers.get('sec-fetch-site') !== 'cross-site') return
+  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return
+  if (allowed.includes(headers.get('origin') ?? '')) return
   throw new HttpProblem(
-    403,
     'CROSS_SITE_REQUEST',
-    'Requests from pages of other sites are refused. Call from a server.',
+    'Requests from pages of other sites are refused. Call from a server, or allow the origin of the page.',
   )
 }

@@ -18,7 +18,6 @@ export async function readJson(c: Context): Promise<unknown> {
   const type = c.req.header('content-type') ?? ''
   if (!JSON_TYPE.test(type)) {
     throw new HttpProblem(
-      415,
       'UNSUPPORTED_MEDIA_TYPE',
       `The body is announced as ${type === '' ? 'nothing' : JSON.stringify(type.slice(0, 80))}. ` +
         'Send JSON with "Content-Type: application/json".',
@@ -29,7 +28,6 @@ export async function readJson(c: Context): Promise<unknown> {
     return JSON.parse(decoder.decode(bytes))
   } catch (cause) {
     throw new HttpProblem(
-      400,
       'MALFORMED_JSON',
       'The body is no JSON text in UTF-8. Check its syntax and its encoding.',
       {},
@@ -47,7 +45,6 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown, what: stri
     return where === '' ? message : `${where}: ${message}`
   })
   throw new HttpProblem(
-    400,
     'INVALID_ARGUMENT',
     `The ${what} is not acceptable: ${issues.join('; ')}.`,
     {},
@@ -67,7 +64,6 @@ export function parseQuery<S extends z.ZodType>(
     if (repeatable.includes(name)) record[name] = values
     else if (values.length > 1) {
       throw new HttpProblem(
-        400,
         'INVALID_ARGUMENT',
         `The query parameter "${name}" is given ${values.length} times. Give it once.`,
       )

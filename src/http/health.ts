@@ -3,7 +3,9 @@
 // database is down or the node drains.
 
 import type { Context } from 'hono'
-import type { Route } from './route.js'
+import { z } from 'zod'
+import { noParams, reading, type Operation } from './operation.js'
+import { looseQuery } from './schemas.js'
 
 export interface Readiness {
   readonly ready: boolean
@@ -16,23 +18,58 @@ export interface HealthOptions {
   readonly draining: AbortSignal
 }
 
-export function healthRoutes(options: HealthOptions): readonly Route[] {
+const readiness = z.object({ ready: z.boolean(), reason: z.string().optional() }).meta({ id: 'Readiness' })
+
+const COMMON = {
+  method: 'GET',
+  tag: 'Service',
+  role: 'viewer',
+  params: noParams,
+  // Load balancers add what they like.
+  query: looseQuery,
+  errors: [],
+} as const
+
+export function healthOperations(options: HealthOptions): readonly Operation[] {
   return [
-    { path: '/healthz', methods: { GET: (c) => c.json({ alive: true }) } },
-    { path: '/readyz', methods: { GET: (c) => ready(c, options) } },
+    reading({
+      ...COMMON,
+      id: 'getHealth',
+      path: '/healthz',
+      summary: 'Whether the process answers',
+      answers: {
+        200: { description: 'It does.', body: z.object({ alive: z.boolean() }).meta({ id: 'Health' }) },
+      },
+      handle: ({ c }) => c.json({ alive: true }),
+    }),
+    reading({
+      ...COMMON,
+      id: 'getReadiness',
+      path: '/readyz',
+      summary: 'Whether this node can take work',
+      answers: {
+        200: { description: 'It can.', body: readiness },
+        503: {
+          description: 'It drains, or its database is down.',
+          body: readiness,
+          headers: { 'Retry-After': 'Seconds.' },
+        },
+      },
+      handle: ({ c }) => ready(c, options),
+    }),
   ]
 }
 
-async function ready(c: Context, { readiness, draining }: HealthOptions): Promise<Response> {
-  const state = draining.aborted ? { ready: false, reason: 'draining' } : await ask(readiness)
+async function ready(c: Context, { readiness: check, draining }: HealthOptions): Promise<Response> {
+  const state = draining.aborted ? { ready: false, reason: 'draining' } : await ask(check)
   c.header('Cache-Control', 'no-store')
   if (state.ready) return c.json({ ready: true })
   return c.json({ ready: false, reason: state.reason ?? 'not ready' }, 503, { 'Retry-After': '1' })
 }
 
-async function ask(readiness: HealthOptions['readiness']): Promise<Readiness> {
+async function ask(check: HealthOptions['readiness']): Promise<Readiness> {
   try {
-    return await readiness()
+    return await check()
   } catch {
     // A check that fails is the answer: whatever is wrong, this node should get no traffic.
     return { ready: false, reason: 'the readiness check failed' }

@@ -3,7 +3,7 @@
 
 import { z } from 'zod'
 import { parse, readJson } from './body.js'
-import type { Route } from './route.js'
+import type { Mounted } from './route.js'
 
 export interface Hint {
   /** Doorbells ring in these. */
@@ -19,14 +19,14 @@ const letter = z.object({
   free: z.boolean(),
 })
 
-export function hintRoute(onHint: (hint: Hint) => void): Route {
+/** Between nodes: no part of the API, and not in its document. */
+export function hintRoute(onHint: (hint: Hint) => void): Mounted {
   return {
+    method: 'POST',
     path: '/internal/hints',
-    methods: {
-      POST: async (c) => {
-        onHint(parse(letter, await readJson(c), 'hint'))
-        return c.body(null, 204)
-      },
+    handle: async (c) => {
+      onHint(parse(letter, await readJson(c), 'hint'))
+      return c.body(null, 204)
     },
   }
 }

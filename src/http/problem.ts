@@ -4,16 +4,26 @@
 
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { z } from 'zod'
 import { CerebelumError, ERROR_CODES, errorCode, type ErrorCode } from '../core/errors.js'
 
-/** Codes that only the HTTP face has; the others are those of core/errors.ts. */
-export type HttpCode =
-  | 'ROUTE_NOT_FOUND'
-  | 'METHOD_NOT_ALLOWED'
-  | 'UNSUPPORTED_MEDIA_TYPE'
-  | 'MALFORMED_JSON'
-  | 'CROSS_SITE_REQUEST'
-  | Extract<ErrorCode, 'INVALID_ARGUMENT' | 'PAYLOAD_TOO_LARGE'>
+/** Codes that only the HTTP face has, with their status; the others are those of core/errors.ts. */
+const OWN_CODES = {
+  ROUTE_NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
+  UNSUPPORTED_MEDIA_TYPE: 415,
+  MALFORMED_JSON: 400,
+  CROSS_SITE_REQUEST: 403,
+} as const
+
+const STATUSES = { ...ERROR_CODES, ...OWN_CODES } as const
+
+export type HttpCode = keyof typeof OWN_CODES | Extract<ErrorCode, 'INVALID_ARGUMENT' | 'PAYLOAD_TOO_LARGE'>
+
+/** The status that a code is answered with. */
+export function statusOfCode(code: ErrorCode | HttpCode): ContentfulStatusCode {
+  return STATUSES[code]
+}
 
 /** A request that was refused before it reached the client. */
 export class HttpProblem extends Error {
@@ -23,7 +33,6 @@ export class HttpProblem extends Error {
   readonly issues: readonly string[] | undefined
 
   constructor(
-    status: ContentfulStatusCode,
     code: HttpCode,
     message: string,
     headers: Readonly<Record<string, string>> = {},
@@ -31,7 +40,7 @@ export class HttpProblem extends Error {
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'HttpProblem'
-    this.status = status
+    this.status = statusOfCode(code)
     this.code = code
     this.headers = headers
     this.issues = options.issues
@@ -48,18 +57,56 @@ interface Problem {
 
 /** The response for anything that was thrown. */
 export function problemResponse(c: Context, error: unknown): Response {
-  const { status, code, detail, headers, extra } = describe(error)
-  const body = {
+  const { status, headers } = describe(error)
+  const requestId: unknown = c.get('requestId')
+  const body = { ...problemOf(error, c.req.path), ...(typeof requestId === 'string' ? { requestId } : {}) }
+  return c.body(JSON.stringify(body), status, { 'Content-Type': 'application/problem+json', ...headers })
+}
+
+/** The same as data, for answers that tell of several requests. */
+export function problemOf(error: unknown, instance: string): ProblemDetails {
+  const { status, code, detail, extra } = describe(error)
+  return {
     type: `urn:cerebelum:error:${code.toLowerCase().replaceAll('_', '-')}`,
     title: titleOf(code),
     status,
     detail,
-    instance: c.req.path,
+    instance,
     code,
     ...extra,
   }
-  return c.body(JSON.stringify(body), status, { 'Content-Type': 'application/problem+json', ...headers })
 }
+
+type ProblemDetails = Readonly<Record<string, unknown>> & { readonly status: number; readonly code: string }
+
+/** What problem details look like on the wire. */
+export const problemShape = z
+  .object({
+    type: z.string().meta({ description: 'A URN of the code.' }),
+    title: z.string(),
+    status: z.int().min(400).max(599),
+    detail: z.string().meta({ description: 'What failed, with which value, and what to do.' }),
+    instance: z.string(),
+    code: z.string().meta({ description: 'Stable: branch on this, never on texts.' }),
+    requestId: z
+      .string()
+      .optional()
+      .meta({ description: 'The X-Request-Id of the request; logs have it too.' }),
+    executionId: z.string().optional(),
+    workflow: z.string().optional(),
+    step: z.string().optional(),
+    name: z.string().optional(),
+    version: z.number().optional(),
+    executionStatus: z.string().optional(),
+    limit: z.string().optional().meta({ description: 'Name of the limit that was met.' }),
+    bytes: z.number().optional(),
+    bytesMax: z.number().optional(),
+    issues: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'Everything that is wrong with the request.' }),
+  })
+  .meta({ id: 'Problem', description: 'Problem details (RFC 9457).' })
 
 function describe(error: unknown): Problem {
   if (error instanceof HttpProblem) {

@@ -1,25 +1,20 @@
-// A route: one path, the methods it answers, and nothing else. Methods that it does not answer get 405 with
-// `Allow`, so every path is listed exactly once and can never be half known.
+// Routes out of operations: each path is mounted once with the methods it answers. Methods that it does not answer get
+// 405 with `Allow`, so a path can never be half known.
 
-import type { Context, Hono } from 'hono'
+import type { Hono } from 'hono'
+import type { Operation } from './operation.js'
 import { HttpProblem } from './problem.js'
 
-export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
-export type Handler = (c: Context) => Response | Promise<Response>
+export type Mounted = Pick<Operation, 'method' | 'path' | 'handle'>
 
-export interface Route {
-  readonly path: string
-  readonly methods: Readonly<Partial<Record<Method, Handler>>>
-}
-
-export function mount(app: Hono, prefix: string, routes: readonly Route[]): void {
-  for (const { path, methods } of routes) {
-    for (const [method, handler] of Object.entries(methods)) app.on(method, prefix + path, handler)
-    const allow = allowOf(methods)
+export function mount(app: Hono, prefix: string, operations: readonly Mounted[]): void {
+  // All of them before any refusal: a fixed path and a parameter may answer different methods of the same URL.
+  for (const { method, path, handle } of operations) app.on(method, prefix + path, handle)
+  for (const path of new Set(operations.map((operation) => operation.path))) {
+    const allow = allowOf(operations.filter((operation) => operation.path === path))
     app.all(prefix + path, (c) => {
       if (c.req.method === 'OPTIONS') return c.body(null, 204, { Allow: allow })
       throw new HttpProblem(
-        405,
         'METHOD_NOT_ALLOWED',
         `This resource does not answer ${c.req.method}. Use one of: ${allow}.`,
         { Allow: allow },
@@ -28,22 +23,9 @@ export function mount(app: Hono, prefix: string, routes: readonly Route[]): void
   }
 }
 
-function allowOf(methods: Route['methods']): string {
-  const names = Object.keys(methods).flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+function allowOf(operations: readonly Mounted[]): string {
+  const names = operations.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
   return [...names, 'OPTIONS'].join(', ')
-}
-
-/** A parameter of the path, decoded once: `a%2Fb` is the id `a/b`. */
-export function pathParameter(c: Context, name: string): string {
-  const value = c.req.param(name)
-  if (value === undefined || value === '') {
-    throw new HttpProblem(
-      400,
-      'INVALID_ARGUMENT',
-      `The path has an empty "${name}". Put a URL-encoded value there.`,
-    )
-  }
-  return value
 }
 
 /** Refuses paths such as `/executions/%zz`, which would otherwise pass as the literal text. */
@@ -53,7 +35,6 @@ export function checkPathEncoding(url: string): void {
     decodeURIComponent(new URL(url).pathname)
   } catch (cause) {
     throw new HttpProblem(
-      400,
       'INVALID_ARGUMENT',
       'The path has a malformed percent-encoding. Encode ids and names with encodeURIComponent.',
       {},

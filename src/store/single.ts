@@ -19,6 +19,7 @@ import {
   closeRow,
   deleteExecution,
   discardUnread,
+  hasResumed,
   lockExecution,
   readChildren,
   readEventText,
@@ -176,6 +177,8 @@ export function resume(
       const row = await lockExecution(database, key, context.home)
       if (row === null) return 'not_found'
       if (doubtful && (await isWritten(database, key, { tries, event }))) return 'resumed'
+      if (event.messageId !== undefined && (await hasResumed(database, key, event.messageId)))
+        return 'resumed'
       // A paused one may still be held by the node that is about to release it: not yet resumable.
       if (!RESUMABLE.has(row.status)) return 'not_resumable'
       tries.version = row.lastVersion + 1

@@ -231,6 +231,16 @@ export async function resumeRow(database: Database, key: ExecutionKey, version: 
     where ${isExecution(database, key)}`
 }
 
+/** Whether a request of this id has resumed it before. Index: events_pkey, the events of one execution; only for those who give an id. */
+export async function hasResumed(database: Database, key: ExecutionKey, messageId: string): Promise<boolean> {
+  const { sql, tables } = database
+  const rows = await sql`
+    select 1 from ${tables.by('events_pkey')} as e
+    where ${isExecution(database, key)} and e.type = 'resumed' and e.message_id = ${messageId}::text
+    limit 1`
+  return rows.length > 0
+}
+
 /**
  * Deletes all that belongs to an execution, one range each. Indexes: timers_pkey, turns_pkey, signals_pkey,
  * events_pkey, executions_pkey.

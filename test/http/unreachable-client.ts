@@ -34,6 +34,7 @@ export function unreachableClient(): Client {
     retry: reached,
     delete: reached,
     workflows: reached,
+    workflow: reached,
     clusterStats: reached,
     watchCluster: reached,
     ping: reached,

@@ -1,11 +1,12 @@
 // An engine behind its HTTP face on a real socket, and requests to it as programs send them.
 
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import type { EngineOptions } from '../../src/engine/create-engine.js'
 import { createHttpApp, type HttpAppOptions } from '../../src/http/app.js'
 import { serveHttp, type HttpServer } from '../../src/http/serve.js'
 import type { Workflow } from '../../src/workflow/define.js'
 import { useEngine, type TestEngine } from './engine.js'
+import { OpenApiJudge } from './openapi.js'
 
 export interface Answer {
   readonly status: number
@@ -35,11 +36,13 @@ export function useHttp(
   const { app: appOptions, ...engineOptions } = options
   const using = useEngine(workflows, engineOptions)
   let server: HttpServer | undefined
+  let judge: OpenApiJudge | undefined
 
   beforeAll(async () => {
     const { engine } = using
     const readiness = (): Promise<{ ready: boolean }> => Promise.resolve({ ready: engine.isReady })
     server = await serveHttp(createHttpApp({ client: using.client, readiness, ...appOptions }), { port: 0 })
+    judge = new OpenApiJudge((await send(`${server.url}/api/v1/openapi.json`, 'GET', {})).body)
   })
   afterAll(() => server?.close({ graceMs: 0 }))
 
@@ -51,8 +54,13 @@ export function useHttp(
     url: { get: () => given().url },
     server: { get: given },
     request: {
-      value: (method: string, path: string, request: RequestOptions = {}) =>
-        send(`${given().url}${path.startsWith('.') ? path.slice(1) : `/api/v1${path}`}`, method, request),
+      value: async (method: string, path: string, request: RequestOptions = {}) => {
+        const url = `${given().url}${path.startsWith('.') ? path.slice(1) : `/api/v1${path}`}`
+        const answer = await send(url, method, request)
+        // Whatever a test asks for, the answer is as documented.
+        expect(judge?.findings({ method, path: new URL(url).pathname, ...answer })).toEqual([])
+        return answer
+      },
     },
   }) as TestHttp
 }

@@ -43,7 +43,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   http: {
     below: ['core', 'metrics', 'workflow', 'client', 'engine'],
-    packages: ['@hono/node-server', 'hono', 'zod'],
+    packages: ['@hono/node-server', 'hono', 'zod', 'zod-openapi'],
     node: '*',
   },
   dashboard: { below: ['core', 'metrics', 'workflow', 'client', 'engine'], packages: ['hono'], node: '*' },

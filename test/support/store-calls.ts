@@ -347,7 +347,7 @@ export const STORE_CALLS: readonly StoreCall[] = [
       await claimed(world)
       await world.store.commit([releaseOf(one(world), world.node, { status: 'paused' })])
     },
-    run: (world) => world.store.resume(one(world), { type: 'resumed' }),
+    run: (world) => world.store.resume(one(world), { type: 'resumed', messageId: 'again' }),
   },
   {
     name: 'remove',

@@ -116,6 +116,16 @@ conformance('single transitions', (context) => {
     expect(await claimIn(context.store, place)).toMatchObject([{ key, version: 2 }])
   })
 
+  test('resume with an id is carried out once, whatever has become of the execution since', async () => {
+    const { key, node } = await claimed()
+    await context.store.commit([releaseOf(key, node, { status: 'paused' })])
+    const named: NewEvent = { type: 'resumed', messageId: 'r-1' }
+    expect(await context.store.resume(key, named)).toBe('resumed')
+    expect(await context.store.resume(key, named)).toBe('resumed')
+    expect(await context.store.resume(key, { ...named, messageId: 'r-2' })).toBe('not_resumable')
+    expect(await typesOf(key)).toEqual(['1 started', '2 resumed'])
+  })
+
   test('resume leaves alone what runs, waits or is closed', async () => {
     const { key, node } = await claimed()
     expect(await context.store.resume(key, RESUMED)).toBe('not_resumable')
