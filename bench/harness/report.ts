@@ -2,7 +2,6 @@
 // last line of standard output.
 
 import { cpus, totalmem } from 'node:os'
-import { writeTable } from '../../src/cli/output.js'
 import type { Cost } from './cost.js'
 import type { PairResult } from './pairs.js'
 
@@ -23,12 +22,32 @@ export interface Report extends PairResult, Cost {
   readonly checked: string
 }
 
+export interface TableText {
+  readonly head: readonly string[]
+  readonly rows: readonly (readonly (string | number | null)[])[]
+}
+
 export function machineText(): string {
   const [first] = cpus()
   return `${cpus().length} × ${first?.model.trim() ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB`
 }
 
-export function writeReport(report: Report, json: boolean): void {
+/** Where something was measured, for the last line of a table. */
+export function onText(report: {
+  readonly machine: string
+  readonly load_average?: number
+  readonly node_version: string
+  readonly server: string
+}): string {
+  const load = report.load_average === undefined ? '' : `, load ${report.load_average.toFixed(1)}`
+  return `${report.machine}${load}, Node ${report.node_version}, ${report.server}`
+}
+
+export function inMs(value: number): string {
+  return `${Math.round(value)} ms`
+}
+
+export function pairTable(report: Report): TableText {
   const rows: (readonly (string | number | null)[])[] = [
     ['ours', `${figure(report.ours)} ${report.unit}`, rangeText(report.spread.ours)],
     [report.reference_name, `${figure(report.reference)} ${report.unit}`, rangeText(report.spread.reference)],
@@ -44,10 +63,9 @@ export function writeReport(report: Report, json: boolean): void {
     ],
     ['… of the raw rows, database', figure(report.reference_cpu_ms_database, 3), null],
     ['checked', report.checked, null],
-    ['on', `${report.machine}, Node ${report.node_version}, ${report.server}`, null],
+    ['on', onText(report), null],
   ]
-  writeTable({ head: [report.name, `median of ${report.runs} rounds`, 'lowest … highest'], rows })
-  if (json) process.stdout.write(`${JSON.stringify(report)}\n`)
+  return { head: [report.name, `median of ${report.runs} rounds`, 'lowest … highest'], rows }
 }
 
 export function progress(text: string): void {
