@@ -4,9 +4,11 @@
 import { CerebelumError } from '../core/errors.js'
 import { resolveLimits, type Limits } from '../core/limits.js'
 import { silentLogger, systemClock, type Clock, type Logger } from '../core/ports.js'
+import { KEPT_MS_DEFAULT, keptMsOf, type KeptMs, type Retention } from '../core/retention.js'
 import type { Client } from '../client/client.js'
 import { StoreClient } from '../client/create-client.js'
 import { openStore } from '../store/open.js'
+import type { ArchiveSink } from '../retention/archive-sink.js'
 import type { OpenStoreOptions, Store } from '../store/store.js'
 import type { Workflow } from '../workflow/define.js'
 import { Registry } from '../workflow/registry.js'
@@ -37,6 +39,13 @@ export interface EngineOptions {
   readonly cache?: { readonly executionsMax?: number; readonly bytesMax?: number }
   /** How long `stop` waits for steps in flight; default 10 s. */
   readonly drainMs?: number
+  /**
+   * How long closed executions are kept of workflows that do not say: a span, `off` for good, or one of these by status;
+   * default 30 days.
+   */
+  readonly retention?: Retention
+  /** Where they go before they are removed. Nodes without one leave them alone. */
+  readonly archive?: ArchiveSink
   readonly clock?: Clock
 }
 
@@ -151,6 +160,8 @@ function check(options: Omit<EngineOptions, 'database'>): {
   cacheExecutionsMax: number
   cacheBytesMax: number
   drainMs: number
+  kept: KeptMs
+  archive: ArchiveSink | undefined
 } {
   const leaseMs = options.leaseMs ?? 1_200
   const heartbeatMs = options.heartbeatMs ?? 400
@@ -185,5 +196,7 @@ function check(options: Omit<EngineOptions, 'database'>): {
         ? 1
         : bound('cache.bytesMax', options.cache?.bytesMax ?? 268_435_456, 1, 1e12),
     drainMs: bound('drainMs', options.drainMs ?? 10_000, 0, 3_600_000),
+    kept: keptMsOf(options.retention, 'the engine', KEPT_MS_DEFAULT),
+    archive: options.archive,
   }
 }

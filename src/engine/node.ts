@@ -10,12 +10,16 @@ import type { ExecutionKey, ExecutionStatus } from '../core/execution.js'
 import type { Limits } from '../core/limits.js'
 import { Loop } from '../core/loop.js'
 import { silentLogger, type Clock, type Logger } from '../core/ports.js'
+import { keptMsOf, type KeptMs } from '../core/retention.js'
 import type { Host } from '../client/host.js'
 import { notFound } from '../client/refusals.js'
 import { HintInbox } from '../coordination/hint-inbox.js'
 import { HintPost } from '../coordination/hint-post.js'
 import { LeaseHolder, type LeaseHolderOptions } from '../coordination/lease-holder.js'
 import type { Commit, CommitOutcome, NodeReport, StartOutcome, StartRow, Store } from '../store/store.js'
+import type { ArchiveSink } from '../retention/archive-sink.js'
+import { Archivist } from '../retention/archivist.js'
+import { RetentionLoop } from '../retention/retention-loop.js'
 import { ScheduleLoop } from '../timers/schedule-loop.js'
 import { TimerLoop } from '../timers/timer-loop.js'
 import type { Workflow } from '../workflow/define.js'
@@ -59,6 +63,9 @@ export interface NodeOptions {
   readonly cacheExecutionsMax: number
   readonly cacheBytesMax: number
   readonly drainMs: number
+  /** How long closed executions stay whose workflows do not say. */
+  readonly kept: KeptMs
+  readonly archive: ArchiveSink | undefined
   /** For runs that must be repeatable, see there. */
   readonly newNodeId?: LeaseHolderOptions['newNodeId']
   readonly neighbors?: LeaseHolderOptions['neighbors']
@@ -105,6 +112,7 @@ export class Node implements RunHost, Host {
   private readonly hintPost: HintPost
   private readonly hintInbox: HintInbox
   private readonly upkeep: Loop
+  private readonly retention: RetentionLoop
   private readonly longSteps: LongSteps
   private readonly givingBack: GivingBack
   private readonly gatekeeper: Gatekeeper
@@ -238,6 +246,13 @@ export class Node implements RunHost, Host {
       onGate: (inMs) => this.gatekeeper.noteDue(inMs),
     })
     this.longSteps = new LongSteps({ store, clock, log, runs: () => this.live.values() })
+    const { archive: sink } = options
+    this.retention = new RetentionLoop({
+      store,
+      clock,
+      log,
+      ...(sink === undefined ? {} : { archivist: new Archivist({ store, sink }) }),
+    })
     this.upkeep = new Loop({
       name: 'upkeep',
       clock,
@@ -266,6 +281,7 @@ export class Node implements RunHost, Host {
     await this.store.registerDefinitions(
       this.registry.all.map(({ name, version }) => ({ workflow: name, version })),
     )
+    await this.writePolicies()
     await this.gatekeeper.prepare()
     await this.leases.start(address)
     this.loadMeter.start()
@@ -279,7 +295,19 @@ export class Node implements RunHost, Host {
     this.timers.start()
     this.schedules.start()
     this.upkeep.start()
+    this.retention.start()
     this.longSteps.start()
+  }
+
+  private writePolicies(): Promise<void> {
+    const { kept: otherwise, archive } = this.options
+    return this.store.writePolicies(
+      this.registry.all.map(({ name: workflow, options: { retention } }) => ({
+        workflow,
+        kept: keptMsOf(retention, `workflow "${workflow}"`, otherwise),
+        archived: archive !== undefined,
+      })),
+    )
   }
 
   /** Stops claiming, lets steps in flight end and be recorded (at most drainMs), hands everything back. */
@@ -296,6 +324,7 @@ export class Node implements RunHost, Host {
       this.timers.stop(),
       this.schedules.stop(),
       this.upkeep.stop(),
+      this.retention.stop(),
       this.longSteps.stop(),
       this.unlisten(),
     ])

@@ -8,7 +8,7 @@ import { partitionOf } from '../core/partition.js'
 import { systemClock } from '../core/ports.js'
 import { admit } from './admit.js'
 import { findHeld } from './claim.js'
-import { Claims } from './claims.js'
+import { Claims, newToken } from './claims.js'
 import { readClusterStats } from './cluster-stats.js'
 import { insertDefinitions, readDefinitions } from './definitions.js'
 import { detectDialect } from './dialect.js'
@@ -27,6 +27,8 @@ import { createPool } from './pool.js'
 import { enqueue } from './queue.js'
 import { Sessions } from './sessions.js'
 import { buryLeases, buryNodes, freeAll, removeLease } from './reap.js'
+import { removeClosed } from './remove.js'
+import { findExpired, noteSweep, readSweep, takeSweep, writePolicies } from './retention.js'
 import { BEAT_STEP_MAX_MS, Outage, type RetryPolicy, withRetry } from './retry.js'
 import type { Home } from './rows.js'
 import { listSchedules, readNextSchedule, readSchedule } from './schedules.js'
@@ -307,6 +309,18 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     readDefinitions: () => read('readDefinitions', () => readDefinitions(database)),
     sweepConsumed: (olderThanMs, limit) =>
       counted('sweepConsumed', () => sweepConsumed(database, olderThanMs, limit)),
+
+    writePolicies: (policies) => retried('writePolicies', () => writePolicies(database, policies)),
+    takeSweep(wanted) {
+      const token = newToken()
+      return withRetry(policy, 'takeSweep', async ({ doubtful }) => {
+        const taken = doubtful ? await readSweep(database, token) : null
+        return taken ?? takeSweep(database, { ...wanted, token })
+      })
+    },
+    findExpired: (sweep, limit) => read('findExpired', () => findExpired(database, home, { sweep, limit })),
+    removeExpired: (expired) => removeClosed(database, policy, expired),
+    noteSweep: (note) => retried('noteSweep', () => noteSweep(database, note)),
   }
 }
 

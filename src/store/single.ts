@@ -5,8 +5,10 @@ import { CerebelumError } from '../core/errors.js'
 import type { NewEvent } from '../core/event.js'
 import { type ClosedStatus, type ExecutionKey } from '../core/execution.js'
 import { type NewMessage, unanswered } from '../core/message.js'
+import { readExecutions } from './executions.js'
 import { isVersionTaken } from './failures.js'
 import { slices } from './keys.js'
+import { deleteClosed, trimHistory } from './remove.js'
 import { type RetryPolicy, withRetry } from './retry.js'
 import type { Home } from './rows.js'
 import { insertMessages } from './signals.js'
@@ -17,7 +19,6 @@ import { transaction } from './transaction.js'
 import {
   appendEvents,
   closeRow,
-  deleteExecution,
   discardUnread,
   hasResumed,
   lockExecution,
@@ -193,7 +194,11 @@ export function resume(
 
 const RESUMABLE: ReadonlySet<string> = new Set(['paused', 'blocked', 'dead'])
 
-export function remove(context: SingleContext, key: ExecutionKey): Promise<'removed' | 'open' | 'not_found'> {
+export async function remove(
+  context: SingleContext,
+  key: ExecutionKey,
+): Promise<'removed' | 'open' | 'not_found'> {
+  await trimLong(context, key)
   const tries: Tries = {}
   return withRetry(context.policy, 'remove', ({ doubtful }) =>
     inTransaction(context, async (database) => {
@@ -203,12 +208,19 @@ export function remove(context: SingleContext, key: ExecutionKey): Promise<'remo
       const isGone = startedAt !== undefined && startedAt.getTime() !== row?.startedAt.getTime()
       if (doubtful && isGone) return 'removed'
       if (row === null) return 'not_found'
-      if (!row.isClosed) return 'open'
+      if (row.closedAt === null) return 'open'
       tries.startedAt = row.startedAt
-      await deleteExecution(database, key)
+      await deleteClosed(database, [{ key, closedAt: row.closedAt }])
       return 'removed'
     }),
   )
+}
+
+/** A history of many runs is more than one transaction should delete. */
+async function trimLong({ database, policy }: SingleContext, key: ExecutionKey): Promise<void> {
+  const [row] = await withRetry(policy, 'remove', () => readExecutions(database, [key]))
+  if (row === undefined || row === null || row.closedAt === null) return
+  await trimHistory(database, policy, { key, version: row.version, closedAt: row.closedAt })
 }
 
 /** The open children of a run that is ended from outside, by the policies with which they were begun. */

@@ -17,6 +17,7 @@ import type { Gate, Limit } from '../core/gate.js'
 import type { Answer, Message, NewMessage } from '../core/message.js'
 import type { OverlapPolicy } from '../core/schedule.js'
 import type { CheckedSpec } from '../core/schedule-spec.js'
+import type { KeptMs } from '../core/retention.js'
 
 /** The row of an execution, as lists and clients read it. */
 export interface ExecutionRow {
@@ -347,6 +348,41 @@ export interface ScheduleChange {
   readonly other?: { readonly kind: 'cancel' | 'terminate'; readonly executionId: string }
 }
 
+/** How long executions of a workflow are kept after they closed. */
+export interface RetentionPolicy {
+  readonly workflow: string
+  readonly kept: KeptMs
+  /** Removed only by nodes that have an archive, and after it has them. */
+  readonly archived: boolean
+}
+
+/** A workflow whose closed executions a node looks through, for a while. */
+export interface Sweep extends RetentionPolicy {
+  /** Drawn when it was taken. */
+  readonly token: number
+  /** It goes on behind this execution, in the order of starts; null: from the oldest. */
+  readonly passed: { readonly at: Date; readonly executionId: string } | null
+}
+
+/** A closed execution whose time is over. */
+export interface Expired {
+  readonly key: ExecutionKey
+  /** As it was found: one that begins anew meanwhile is somebody else. */
+  readonly version: number
+  readonly closedAt: Date
+  readonly row: ExecutionRow
+}
+
+/** How far a sweep has come. */
+export interface SweepNote {
+  readonly sweep: Sweep
+  /** Null: the pass is through, and the next one begins after a rest of at least and at most so long. */
+  readonly passed: Sweep['passed']
+  readonly removed: number
+  readonly restMinMs: number
+  readonly restMaxMs: number
+}
+
 /** SQL handed to a transactional step: tagged template, same transaction as the step's event. */
 export type TransactionSql = import('postgres').TransactionSql
 
@@ -540,6 +576,24 @@ export interface Store {
   readDefinitions(): Promise<{ workflow: string; version: string }[]>
   /** Deletes consumed messages older than `olderThanMs` of closed or continued executions' inboxes, and timers of closed executions. */
   sweepConsumed(olderThanMs: number, limit: number): Promise<number>
+
+  // ---- retention
+  /** What the last node says of a workflow goes for all of its executions, also when no node has it any more. */
+  writePolicies(policies: readonly RetentionPolicy[]): Promise<void>
+  /** A sweep that is due and nobody is at; it is due again after `holdMs`, in case its taker dies. */
+  takeSweep(options: { readonly canArchive: boolean; readonly holdMs: number }): Promise<Sweep | null>
+  /** One page of it. */
+  findExpired(
+    sweep: Sweep,
+    limit: number,
+  ): Promise<{
+    readonly found: readonly Expired[]
+    /** Behind what the next page begins; null: the pass is through. */
+    readonly passed: Sweep['passed']
+  }>
+  /** Removes those that are as they were found, with all that belongs to them; returns how many. */
+  removeExpired(expired: readonly Pick<Expired, 'key' | 'version' | 'closedAt'>[]): Promise<number>
+  noteSweep(note: SweepNote): Promise<void>
 }
 
 /** `areFree`: partitions were given up, and whoever has less than its share may take them. */

@@ -23,6 +23,7 @@ export interface Tables {
   readonly schedules: Identifier
   readonly gates: Identifier
   readonly turns: Identifier
+  readonly retention: Identifier
   /**
    * A table of executions by one of its indexes, for statements that look many rows up at once. CockroachDB is held to
    * it: its plans follow statistics that are minutes old, and while those say that a table is empty, every commit would
@@ -72,6 +73,7 @@ export function tablesOf(sql: Sql, schema: string, dialect: Dialect): Tables {
     schedules: name('schedules'),
     gates: name('gates'),
     turns: name('turns'),
+    retention: name('retention'),
     by,
   }
 }

@@ -17,6 +17,7 @@ export interface Locked {
   readonly run: number
   readonly runVersion: number
   readonly isClosed: boolean
+  readonly closedAt: Date | null
   readonly claimedBy: string | null
   readonly claimEpoch: number
   readonly startId: string | null
@@ -30,7 +31,7 @@ interface RawLocked {
   readonly status: string
   readonly run: number
   readonly run_version: number
-  readonly is_closed: boolean
+  readonly closed_at: Date | null
   readonly claimed_by: string | null
   readonly claim_epoch: number
   readonly start_id: string | null
@@ -49,7 +50,7 @@ export async function lockExecution(
 ): Promise<Locked | null> {
   const { sql, tables } = database
   const [row] = await sql<RawLocked[]>`
-    select e.status, e.run, e.run_version, e.closed_at is not null as is_closed, e.claimed_by, e.claim_epoch,
+    select e.status, e.run, e.run_version, e.closed_at, e.claimed_by, e.claim_epoch,
       e.start_id, e.parent_id, e.parent_seq, e.parent_run, e.started_at, date_trunc('milliseconds', now()) as at
     from ${tables.executions} as e
     where ${isExecution(database, key)}
@@ -63,7 +64,8 @@ export async function lockExecution(
     status: row.status,
     run: row.run,
     runVersion: row.run_version,
-    isClosed: row.is_closed,
+    isClosed: row.closed_at !== null,
+    closedAt: row.closed_at,
     claimedBy: row.claimed_by,
     claimEpoch: row.claim_epoch,
     startId: row.start_id,
@@ -239,19 +241,6 @@ export async function hasResumed(database: Database, key: ExecutionKey, messageI
     where ${isExecution(database, key)} and e.type = 'resumed' and e.message_id = ${messageId}::text
     limit 1`
   return rows.length > 0
-}
-
-/**
- * Deletes all that belongs to an execution, one range each. Indexes: timers_pkey, turns_pkey, signals_pkey,
- * events_pkey, executions_pkey.
- */
-export async function deleteExecution(database: Database, key: ExecutionKey): Promise<void> {
-  const { sql, tables } = database
-  await sql`delete from ${tables.timers} as e where ${isExecution(database, key)}`
-  await sql`delete from ${tables.turns} as e where ${isExecution(database, key)}`
-  await sql`delete from ${tables.signals} as e where ${isExecution(database, key)}`
-  await sql`delete from ${tables.events} as e where ${isExecution(database, key)}`
-  await sql`delete from ${tables.executions} as e where ${isExecution(database, key)}`
 }
 
 /** One event, to be compared after an unknown outcome. Index: events_pkey, one row. */

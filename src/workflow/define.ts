@@ -4,6 +4,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { checkName } from '../core/ids.js'
 import { CerebelumError } from '../core/errors.js'
 import { NAME_CHARACTERS_CEILING } from '../core/limits.js'
+import { KEPT_MS_DEFAULT, keptMsOf, type Retention } from '../core/retention.js'
 import type { WorkflowContext } from './context.js'
 import { checkGates, type GateOptions } from './gates.js'
 
@@ -16,6 +17,8 @@ export interface WorkflowOptions<I, O> extends GateOptions<I> {
   readonly output?: StandardSchemaV1<unknown, O>
   /** Signals and their schemas, checked when they are sent. */
   readonly signals?: Readonly<Record<string, StandardSchemaV1>>
+  /** How long closed executions are kept: a span, `off` for good, or one of these by status; default: the engine's. */
+  readonly retention?: Retention
 }
 
 export interface Workflow<I = unknown, O = unknown> {
@@ -49,5 +52,6 @@ export function workflow<I = unknown, O = unknown>(
     )
   }
   checkGates(options.name, options)
+  keptMsOf(options.retention, `workflow "${options.name}"`, KEPT_MS_DEFAULT)
   return Object.freeze({ name: options.name, version, options, run })
 }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { z } from 'zod'
 import { StoreClient } from '../../src/client/create-client.js'
 import { DEFAULT_LIMITS } from '../../src/core/limits.js'
+import { KEPT_MS_DEFAULT } from '../../src/core/retention.js'
 import { silentLogger, systemClock } from '../../src/core/ports.js'
 import { Node } from '../../src/engine/node.js'
 import type { Commit, CommitOutcome, Store } from '../../src/store/store.js'
@@ -81,6 +82,8 @@ async function stand(work: (stand: Stand) => Promise<void>): Promise<void> {
     cacheExecutionsMax: 100,
     cacheBytesMax: 1e6,
     drainMs: 100,
+    kept: KEPT_MS_DEFAULT,
+    archive: undefined,
   })
   await node.start()
   const client = new StoreClient({ ...common, host: node })

@@ -134,6 +134,7 @@ async function cleanUp(place: Place): Promise<void> {
   await sql`update partitions set owner = null where owner like ${prefix}::text`
   await sql`update executions set claimed_by = null where execution_id like ${prefix}::text`
   await sql`delete from schedules where schedule_id like ${prefix}::text`
+  await sql`delete from retention where workflow like ${prefix}::text`
   await sql`delete from gates where workflow like ${prefix}::text`
   await sql`delete from leases where node_id like ${prefix}::text`
   await sql`delete from signals where execution_id like ${prefix}::text`

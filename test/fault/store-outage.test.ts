@@ -48,9 +48,12 @@ function worldOf(place: Place): World {
   return { store: direct, place, node: place.node('a'), schema: database.schema, sql }
 }
 
+/** Its beginning may be gone before the rest: it is nobody's but its readers'. */
+const IN_PARTS = 'removeExpired: a long history'
+
 /** Calls of which every one would find the rows of the others are left out where rows are compared. */
-const ALONE = STORE_CALLS.filter(
-  ({ of }) => !['buryLeases', 'sweepConsumed', 'takePartitions', 'fireSchedules'].includes(of),
+const ALONE = STORE_CALLS.filter(({ name }) => name !== IN_PARTS).filter(
+  ({ of }) => !['buryLeases', 'sweepConsumed', 'takePartitions', 'fireSchedules', 'takeSweep'].includes(of),
 )
 
 describe.each<[Fault, readonly string[]]>([

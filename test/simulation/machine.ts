@@ -2,6 +2,7 @@
 // killed, stand still and go on, drain, and have its clocks drift and jump.
 
 import { DEFAULT_LIMITS } from '../../src/core/limits.js'
+import { KEPT_MS_DEFAULT } from '../../src/core/retention.js'
 import { silentLogger, type Clock } from '../../src/core/ports.js'
 import { Node } from '../../src/engine/node.js'
 import type { Store } from '../../src/store/store.js'
@@ -88,6 +89,8 @@ export class Machine {
       cacheExecutionsMax: 1_000,
       cacheBytesMax: 10_000_000,
       drainMs: DRAIN_MS,
+      kept: KEPT_MS_DEFAULT,
+      archive: undefined,
       neighbors: (watch) => neighborhood.watchOf(this, host, watch),
       newNodeId: () => `${name}-${++this.#joined}`,
     })

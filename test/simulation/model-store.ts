@@ -191,6 +191,8 @@ export function modelStore(options: ModelStoreOptions): Store {
     registerDefinitions: () => Promise.resolve(),
     readDefinitions: () => Promise.resolve([]),
     sweepConsumed: () => once('sweepConsumed', () => 0),
+    writePolicies: () => Promise.resolve(),
+    takeSweep: () => Promise.resolve(null),
 
     insertExecutionsWithin: () => leftOut('insertExecutionsWithin'),
     sendMessages: () => leftOut('sendMessages'),
@@ -208,6 +210,9 @@ export function modelStore(options: ModelStoreOptions): Store {
     changeSchedule: () => leftOut('changeSchedule'),
     removeSchedule: () => leftOut('removeSchedule'),
     fireSchedules: () => leftOut('fireSchedules'),
+    findExpired: () => leftOut('findExpired'),
+    removeExpired: () => leftOut('removeExpired'),
+    noteSweep: () => leftOut('noteSweep'),
     readClusterStats: () => leftOut('readClusterStats'),
   }
 }

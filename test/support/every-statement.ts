@@ -23,7 +23,9 @@ export async function runEveryStatement(running: Running): Promise<void> {
     await call.prepare?.(world)
     await call.run(world)
     // And once more with its last answer lost.
-    if (['commit', 'transact', 'claim', 'takeRung', 'insertSchedule', 'restart'].includes(call.of))
+    if (
+      ['commit', 'transact', 'claim', 'takeRung', 'insertSchedule', 'restart', 'takeSweep'].includes(call.of)
+    )
       await runLosing(call, running)
   }
   await listEverything(store)

@@ -29,10 +29,16 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     node: '*',
   },
   timers: { below: ['core', 'metrics', 'store'], packages: ['p-limit'], node: [] },
+  // Archives are files, packed.
+  retention: {
+    below: ['core', 'metrics', 'store'],
+    packages: [],
+    node: ['node:fs/promises', 'node:path', 'node:zlib'],
+  },
   // Nodes of one machine watch each other's processes.
   coordination: { below: ['core', 'metrics', 'store'], packages: ['p-limit'], node: ['node:net'] },
   engine: {
-    below: ['core', 'metrics', 'workflow', 'store', 'timers', 'coordination', 'client'],
+    below: ['core', 'metrics', 'workflow', 'store', 'timers', 'coordination', 'retention', 'client'],
     packages: ['@standard-schema/spec', 'lru-cache', 'p-limit'],
     node: ['node:async_hooks', 'node:crypto', 'node:events'],
   },
@@ -48,7 +54,17 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   dashboard: { below: ['core', 'metrics', 'workflow', 'client', 'engine'], packages: ['hono'], node: '*' },
   testing: {
-    below: ['core', 'metrics', 'workflow', 'store', 'timers', 'coordination', 'engine', 'client'],
+    below: [
+      'core',
+      'metrics',
+      'workflow',
+      'store',
+      'timers',
+      'coordination',
+      'retention',
+      'engine',
+      'client',
+    ],
     packages: [],
     node: '*',
   },
@@ -61,6 +77,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'store',
       'timers',
       'coordination',
+      'retention',
       'engine',
       'client',
       'http',

@@ -5,7 +5,14 @@ import type postgres from 'postgres'
 import type { NewEvent } from '../../src/core/event.js'
 import type { ExecutionKey } from '../../src/core/execution.js'
 import type { Gate } from '../../src/core/gate.js'
-import type { Entrant, NewSchedule, ScheduleChange, SeenSchedule, Store } from '../../src/store/store.js'
+import type {
+  Entrant,
+  NewSchedule,
+  ScheduleChange,
+  SeenSchedule,
+  Store,
+  Sweep,
+} from '../../src/store/store.js'
 import {
   claimIn,
   commitOf,
@@ -132,6 +139,35 @@ function entrantOf(world: World, key: ExecutionKey): Entrant {
   const gates = [gateOf(world, 'concurrency', 2), gateOf(world, 'rate', null)]
   return { key, nodeId: world.node, claimEpoch: 1, priority: 3, gates }
 }
+
+const KEPT = { completed: 60_000, failed: null, canceled: null, terminated: null }
+const CLOSED_AT = new Date('2020-01-02')
+
+const sweepOf = ({ place }: World): Sweep => ({
+  workflow: place.region,
+  kept: KEPT,
+  archived: false,
+  token: 7,
+  passed: null,
+})
+
+/** One of a workflow of its own that closed long ago, whose parent is gone. */
+async function expired(world: World): Promise<void> {
+  const parent = { key: world.place.key('gone'), seq: 1, run: 1 }
+  const row = startRow(one(world), { workflow: world.place.region, claimedBy: world.node, parent })
+  await world.store.insertExecutions([row])
+  await world.store.commit([commitOf(one(world), world.node, CLOSE)])
+  await world.sql`
+    update executions set started_at = ${'2020-01-01'}::timestamptz, closed_at = ${CLOSED_AT}::timestamptz
+    where execution_id = ${one(world).executionId}::text`
+}
+
+async function swept(world: World): Promise<void> {
+  await world.store.writePolicies([sweepOf(world)])
+  await world.sql`update retention set claim_token = 7 where workflow = ${world.place.region}::text`
+}
+
+const RESTS = { restMinMs: 60_000, restMaxMs: 120_000 }
 
 export const STORE_CALLS: readonly StoreCall[] = [
   {
@@ -541,6 +577,53 @@ export const STORE_CALLS: readonly StoreCall[] = [
       await world.store.commit([commitOf(one(world), world.node, { consumed: [{ messageId: 'm1' }] })])
     },
     run: ({ store }) => store.sweepConsumed(0, 10),
+  },
+  {
+    name: 'writePolicies',
+    of: 'writePolicies',
+    run: (world) => world.store.writePolicies([sweepOf(world)]),
+  },
+  {
+    name: 'takeSweep',
+    of: 'takeSweep',
+    prepare: (world) => world.store.writePolicies([sweepOf(world)]),
+    run: async ({ store }) => {
+      const sweep = await store.takeSweep({ canArchive: false, holdMs: 60_000 })
+      return sweep === null ? null : { ...sweep, token: 'drawn' }
+    },
+  },
+  {
+    name: 'findExpired',
+    of: 'findExpired',
+    prepare: expired,
+    run: (world) => world.store.findExpired(sweepOf(world), 10),
+  },
+  {
+    name: 'removeExpired',
+    of: 'removeExpired',
+    prepare: expired,
+    run: (world) => world.store.removeExpired([{ key: one(world), version: 2, closedAt: CLOSED_AT }]),
+  },
+  {
+    name: 'removeExpired: a long history',
+    of: 'removeExpired',
+    prepare: expired,
+    run: (world) => world.store.removeExpired([{ key: one(world), version: 12_000, closedAt: CLOSED_AT }]),
+  },
+  {
+    name: 'noteSweep: to go on',
+    of: 'noteSweep',
+    prepare: swept,
+    run: (world) => {
+      const passed = { at: CLOSED_AT, executionId: one(world).executionId }
+      return world.store.noteSweep({ sweep: sweepOf(world), passed, removed: 3, ...RESTS })
+    },
+  },
+  {
+    name: 'noteSweep: at the end',
+    of: 'noteSweep',
+    prepare: swept,
+    run: (world) => world.store.noteSweep({ sweep: sweepOf(world), passed: null, removed: 3, ...RESTS }),
   },
   {
     name: 'freePartitions',

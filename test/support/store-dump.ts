@@ -45,6 +45,7 @@ export async function readRows(sql: postgres.Sql, place: Place): Promise<unknown
       where workflow like ${prefix}::text order by gate_id`,
     turns: await sql`
       select * from turns where execution_id like ${prefix}::text order by execution_id, run, stage`,
+    retention: await sql`select * from retention where workflow like ${prefix}::text`,
     payments: await sql`select * from payments where id like ${prefix}::text order by id`,
   }
 }
