@@ -2,6 +2,7 @@
 // database of its own, in turns with ours. First as many workflows at a time as suit it, then one at a time.
 
 import { randomBytes } from 'node:crypto'
+import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import type postgres from 'postgres'
 import { migrate } from '../../src/store/migrate.js'
@@ -16,6 +17,7 @@ import {
   bestOf,
   latenciesOf,
   parseAnswer,
+  rangeOf,
   ratesOf,
   ratiosOf,
   type Answer,
@@ -44,6 +46,8 @@ export interface PeerReport extends Cost, Latencies {
   readonly ours: Rates & Latencies & Cost
   readonly ratio: number
   readonly spread: { readonly theirs: Range; readonly ours: Range; readonly ratio: Range }
+  /** Of the machine while these two ran, of which they are a part: the last minute, at each round's end. */
+  readonly load_average: Range
   readonly checked: string
 }
 
@@ -118,6 +122,7 @@ async function besideUs(place: Place, rival: Rival, options: PeersOptions): Prom
     const result = { work: twoLists(), call: twoLists() }
     let done = probed.done
     let mineDone = 0
+    const loads: number[] = []
     try {
       for (const way of ['work', 'call'] as const) {
         const settings = way === 'work' ? probed.forWork : probed.forCall
@@ -141,6 +146,7 @@ async function besideUs(place: Place, rival: Rival, options: PeersOptions): Prom
             result[way].theirs.push(their)
             mineDone += my.units
             done += their.units
+            loads.push(loadavg()[0] ?? Number.NaN)
             onProgress(roundText(rival, { way, round, rounds, my, their }))
           }
         } finally {
@@ -171,6 +177,7 @@ async function besideUs(place: Place, rival: Rival, options: PeersOptions): Prom
       },
       ratio,
       spread: { theirs: theirRates.spread, ours: myRates.spread, ratio: spread },
+      load_average: rangeOf(loads),
       checked: await check(theirs.sql, rival, done),
     }
   } finally {

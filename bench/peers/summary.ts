@@ -76,6 +76,6 @@ export function bestOf<P extends { readonly kind: string; readonly ratio: number
   return best
 }
 
-function rangeOf(values: readonly number[]): Range {
+export function rangeOf(values: readonly number[]): Range {
   return [Math.min(...values), Math.max(...values)]
 }
