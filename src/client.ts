@@ -1,19 +1,8 @@
-// The door `cerebelum/client`: for programs that start, watch and steer executions and host no workflows. It loads
-// neither the engine nor the authoring side.
+// The door `cerebelum/client`: a client over HTTP, for browsers, Deno, Bun, edge workers and Node alike. It loads nothing of
+// Node's, and nothing of the engine.
 
-export { createClient } from './client/open-client.js'
-export type {
-  Client,
-  ExecutionDetails,
-  ExecutionInfo,
-  Handle,
-  HistoryEvent,
-  HistoryPage,
-  ListFilter,
-  ListPage,
-  ResultOptions,
-  StartOptions,
-  StartRequest,
-} from './client/client.js'
-export type { ScheduleRequest } from './client/schedules.js'
+export { createClient, type RemoteClientOptions } from './remote/create-client.js'
+export type { RemoteClient, RemoteHandle, StartOutcome } from './remote/client.js'
+export type { Json } from './remote/json.js'
+export type { ExecutionDetails, ExecutionInfo, HistoryEvent, ListFilter } from './client/client.js'
 export { CerebelumError, errorCode } from './core/errors.js'

@@ -49,11 +49,11 @@ test('the program is where package.json says, and runs by itself', () => {
   expect(readFileSync(program, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
 })
 
-test('the client loads no engine and no HTTP', () => {
+test('the client on the database loads no engine and no HTTP', () => {
   // The loader tells what it resolves: from the client's door nothing of them may be reached.
-  const seen = reachable('src/client.ts')
+  const seen = reachable('src/database.ts')
   expect(
-    [...seen].filter((path) => /^src\/(engine|http|cli|examples|timers|coordination)\//.test(path)),
+    [...seen].filter((path) => /^src\/(engine|http|remote|cli|examples|timers|coordination)\//.test(path)),
   ).toEqual([])
   expect(seen.size).toBeGreaterThan(10)
 })

@@ -4,7 +4,7 @@
 
 import { loadavg } from 'node:os'
 import { performance } from 'node:perf_hooks'
-import { createClient } from '../../src/client.js'
+import { createClient } from '../../src/database.js'
 import { CostMeter } from '../harness/cost.js'
 import { percentile } from '../harness/pairs.js'
 import type { Place } from '../harness/place.js'

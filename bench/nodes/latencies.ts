@@ -1,7 +1,7 @@
 // How long something lies until a node works on it, by the database's own instants.
 
 import { performance } from 'node:perf_hooks'
-import type { Client } from '../../src/client.js'
+import type { Client } from '../../src/database.js'
 import { textArray } from '../../src/store/arrays.js'
 import type { Place } from '../harness/place.js'
 import type { Hive } from './fleet.js'

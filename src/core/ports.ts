@@ -1,7 +1,5 @@
 // What the engine needs from the outside world, as interfaces, so that tests can hold the clock.
-// Only the adapters at the end of this file read the machine's clock, timers or randomness.
-
-import { randomBytes } from 'node:crypto'
+// Only the adapters at the end of this file read the machine's clock, timers or randomness. They use what browsers have too.
 
 export interface Clock {
   /** Milliseconds since the epoch; for display and for ids, never for a decision between nodes. */
@@ -43,7 +41,8 @@ export function randomFraction(): number {
 }
 
 export function randomHex(bytes: number): string {
-  return randomBytes(bytes).toString('hex')
+  const drawn = crypto.getRandomValues(new Uint8Array(bytes))
+  return Array.from(drawn, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} }

@@ -6,13 +6,18 @@ import { z } from 'zod'
 import type { Client, StartOptions } from '../client/client.js'
 import { noParams, writing, type Operation } from './operation.js'
 import { problemOf } from './problem.js'
-import { noQuery, startBody } from './schemas.js'
+import { idempotencyKey, noQuery, startBody } from './schemas.js'
 import * as wire from './wire.js'
 
 /** They are written in a few statements; more would keep the answer waiting. */
 export const BATCH_MAX = 1_000
 
-const batchBody = z.strictObject({ executions: z.array(startBody).min(1).max(BATCH_MAX) })
+const oneOfMany = startBody
+  .extend({
+    startId: idempotencyKey.exactOptional().meta({ description: 'The Idempotency-Key of this start alone.' }),
+  })
+  .meta({ id: 'BatchedStart' })
+const batchBody = z.strictObject({ executions: z.array(oneOfMany).min(1).max(BATCH_MAX) })
 
 export function batchOperation({ client }: { readonly client: Client }): Operation {
   return writing({
@@ -40,7 +45,7 @@ export function batchOperation({ client }: { readonly client: Client }): Operati
     async handle({ c, body: { executions }, key }) {
       const outcomes = await Promise.all(
         executions.map(async ({ workflow, input, ...rest }, index) => {
-          const options: StartOptions = key === undefined ? rest : { ...rest, startId: placed(key, index) }
+          const options: StartOptions = key === undefined ? rest : { startId: placed(key, index), ...rest }
           try {
             const { executionId, created } = await client.start(workflow, input, options)
             return { status: created ? 201 : 200, executionId, created }

@@ -47,6 +47,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     packages: ['@standard-schema/spec', 'lru-cache', 'p-limit'],
     node: ['node:crypto', 'node:events'],
   },
+  // The client over HTTP: of the other client it takes the types alone, because it runs where there is no Node.
+  remote: { below: ['core', 'client'], packages: [], node: [] },
   http: {
     below: ['core', 'metrics', 'workflow', 'client', 'engine'],
     packages: ['@hono/node-server', 'hono', 'zod', 'zod-openapi'],
@@ -81,6 +83,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'engine',
       'client',
       'http',
+      'remote',
       'dashboard',
       'examples',
     ],
@@ -112,6 +115,7 @@ export const CASTS_LEFT = 7
 export const ROOTS: readonly string[] = [
   'src/index.ts',
   'src/client.ts',
+  'src/database.ts',
   'src/http.ts',
   'src/testing.ts',
   'src/cli/main.ts',
