@@ -73,6 +73,7 @@ async function runExample(flags: ExampleFlags, interrupt: Interrupt): Promise<nu
     const node = await startNode({ config, databaseUrl: url, workflows, log, mayMovePort: true })
     cleanup.add('node', () => node.stop())
     say(`http: ${node.url}`)
+    say(`dashboard: ${node.url}/`)
     const { client } = node
     const { run, stallMs } = job
     const isClean = await compensate({ client, flights, ledger, run, stallMs, log, aborted })

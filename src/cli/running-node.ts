@@ -5,6 +5,7 @@
 import type { Client } from '../client/client.js'
 import { errorCode } from '../core/errors.js'
 import type { Logger } from '../core/ports.js'
+import { mountDashboard } from '../dashboard/mount.js'
 import { createEngine, type Engine } from '../engine/create-engine.js'
 import { createHttpApp } from '../http/app.js'
 import { serveHttp, type HttpServer } from '../http/serve.js'
@@ -53,6 +54,7 @@ export async function startNode(settings: NodeSettings): Promise<RunningNode> {
       draining: draining.signal,
       onHint: (hint) => engine.hinted(hint),
     })
+    mountDashboard(app)
     http = await listen(app, settings)
     await engine.start({ address: http.url })
     return { client: engine.client, url: http.url, stop: () => (stopping ??= stop()) }

@@ -54,7 +54,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     packages: ['@hono/node-server', 'hono', 'zod', 'zod-openapi'],
     node: '*',
   },
-  dashboard: { below: ['core', 'metrics', 'workflow', 'client', 'engine'], packages: ['hono'], node: '*' },
+  // Its pages (dashboard/app) run in a browser, over HTTP: of what is below they know types only.
+  dashboard: {
+    below: ['core', 'metrics', 'workflow', 'client', 'engine'],
+    packages: ['@preact/signals', 'hono', 'preact', 'uplot'],
+    node: '*',
+  },
   testing: {
     below: [
       'core',
@@ -119,4 +124,5 @@ export const ROOTS: readonly string[] = [
   'src/http.ts',
   'src/testing.ts',
   'src/cli/main.ts',
+  'src/dashboard/app/main.tsx',
 ]

@@ -1,0 +1,43 @@
+// Where the pages begin in the browser: the frame, the page that the address names, dialogs and messages above it.
+
+import { render } from 'preact'
+import { useEffect } from 'preact/hooks'
+import { Frame } from './frame.js'
+import { KeyboardHelp, listenToKeys } from './keyboard.js'
+import { ExecutionsPage } from './pages/executions.js'
+import { Empty } from './parts/state.js'
+import { Toasts } from './parts/toasts.js'
+import { followLinks, parts } from './router.js'
+
+function App() {
+  const { title, page } = pageOf(parts.value)
+  useEffect(() => {
+    document.title = `${title} · Cerebelum`
+  }, [title])
+  return (
+    <>
+      <Frame>{page}</Frame>
+      <KeyboardHelp />
+      <Toasts />
+    </>
+  )
+}
+
+function pageOf([first, second]: readonly string[]) {
+  if (first === undefined) return { title: 'Executions', page: <ExecutionsPage /> }
+  return {
+    title: 'Not found',
+    page: (
+      <Empty title="There is no such page">
+        <p>
+          {first} {second} <a href="/">All executions</a>
+        </p>
+      </Empty>
+    ),
+  }
+}
+
+followLinks()
+listenToKeys()
+const root = document.querySelector('#app')
+if (root !== null) render(<App />, root)
