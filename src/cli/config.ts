@@ -19,6 +19,7 @@ const settings = {
   connections: setting('CEREBELUM_CONNECTIONS', integer(1, 1_000).default(20)),
   host: setting('CEREBELUM_HOST', z.string().default('127.0.0.1')),
   port: setting('CEREBELUM_PORT', port().optional()),
+  drainDelayMs: setting('CEREBELUM_DRAIN_DELAY_MS', integer(0, 600_000).default(0)),
   region: setting(
     'CEREBELUM_REGION',
     z
@@ -67,6 +68,7 @@ export function readConfig(
     connections: read('connections', settings.connections),
     host: read('host', settings.host),
     port: read('port', settings.port),
+    drainDelayMs: read('drainDelayMs', settings.drainDelayMs),
     region: read('region', settings.region),
     logLevel: read('logLevel', settings.logLevel),
   }

@@ -11,6 +11,10 @@ const FLAGS: { readonly [Name in SettingName]: readonly [flag: string, meaning: 
   connections: ['--connections <number>', 'connections to the database (default: 20)'],
   host: ['--host <address>', 'address of the HTTP server (default: 127.0.0.1)'],
   port: ['--port <port>', `port of the HTTP server, 0 for any (default: ${DEFAULT_PORT})`],
+  drainDelayMs: [
+    '--drain-delay-ms <ms>',
+    'how long to serve on, unready, before leaving: until balancers have noticed (default: 0)',
+  ],
   region: ['--region <name>', 'region of this node (default: local)'],
   logLevel: ['--log-level <level>', 'debug, info, warn, error or silent'],
 }
@@ -23,7 +27,13 @@ export const DATABASE_FLAGS: readonly SettingName[] = [
   'region',
   'logLevel',
 ]
-export const NODE_FLAGS: readonly SettingName[] = [...DATABASE_FLAGS, 'connections', 'host', 'port']
+export const NODE_FLAGS: readonly SettingName[] = [
+  ...DATABASE_FLAGS,
+  'connections',
+  'host',
+  'port',
+  'drainDelayMs',
+]
 
 export function addFlags(command: Command, names: readonly SettingName[]): Command {
   for (const name of names) {

@@ -4,7 +4,7 @@
 
 import type { Client } from '../client/client.js'
 import { errorCode } from '../core/errors.js'
-import type { Logger } from '../core/ports.js'
+import { delay, systemClock, type Logger } from '../core/ports.js'
 import { mountDashboard } from '../dashboard/mount.js'
 import { createEngine, type Engine } from '../engine/create-engine.js'
 import { createHttpApp } from '../http/app.js'
@@ -43,6 +43,8 @@ export async function startNode(settings: NodeSettings): Promise<RunningNode> {
   let stopping: Promise<void> | undefined
   const stop = async (): Promise<void> => {
     draining.abort()
+    // As long as balancers still send requests here, they are answered: they look only every now and then.
+    if (http !== undefined && config.drainDelayMs > 0) await delay(systemClock, config.drainDelayMs)
     await http?.close()
     await engine.stop()
   }
@@ -52,6 +54,7 @@ export async function startNode(settings: NodeSettings): Promise<RunningNode> {
       readiness: () => Promise.resolve(readinessOf(engine)),
       log,
       draining: draining.signal,
+      ...(region === undefined ? {} : { region }),
       onHint: (hint) => engine.hinted(hint),
     })
     mountDashboard(app)

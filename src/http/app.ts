@@ -10,13 +10,16 @@ import { cors } from 'hono/cors'
 import { etag, RETAINED_304_HEADERS } from 'hono/etag'
 import { requestId } from 'hono/request-id'
 import type { Client } from '../client/client.js'
-import { silentLogger, type Logger } from '../core/ports.js'
+import { errorCode } from '../core/errors.js'
+import { silentLogger, systemClock, type Logger } from '../core/ports.js'
 import { BODY_BYTES_MAX } from './body.js'
 import { docsPage } from './docs.js'
 import { healthOperations, type Readiness } from './health.js'
 import { hintRoute, type Hint } from './hints.js'
 import { API_PREFIX, createApi } from './operations.js'
+import { Overload } from './overload.js'
 import { HttpProblem, problemResponse } from './problem.js'
+import { regionOperation } from './region.js'
 import { checkPathEncoding, mount } from './route.js'
 
 export interface HttpAppOptions {
@@ -30,7 +33,9 @@ export interface HttpAppOptions {
   readonly onHint?: (hint: Hint) => void
   /** Pages of these origins, such as https://app.example.com, may call the API from a browser; default none. */
   readonly corsOrigins?: readonly string[]
-  /** Abort it to drain: /readyz says 503 and long polls are answered at once. */
+  /** What /regionz speaks for; default `local`. */
+  readonly region?: string
+  /** Abort it to drain: /readyz says 503, long polls are answered at once, and connections end with their next answer. */
   readonly draining?: AbortSignal
 }
 
@@ -41,9 +46,11 @@ export interface HttpAppOptions {
  */
 export function createHttpApp(options: HttpAppOptions): Hono {
   const { client, readiness, log = silentLogger, draining = new AbortController().signal } = options
-  const { bodyBytesMax = BODY_BYTES_MAX, corsOrigins = [], onHint } = options
+  const { bodyBytesMax = BODY_BYTES_MAX, corsOrigins = [], onHint, region = 'local' } = options
+  const overload = new Overload(systemClock)
   const app = new Hono()
   app.onError((error, c) => {
+    if (errorCode(error) === 'OVERLOADED') overload.note()
     const response = problemResponse(c, error)
     if (response.status >= 500) {
       const { method, path } = c.req
@@ -64,10 +71,13 @@ export function createHttpApp(options: HttpAppOptions): Hono {
     checkPathEncoding(c.req.url)
     checkOrigin(c.req.method, c.req.raw.headers, corsOrigins)
     await next()
+    // A balancer must not send its next request into a connection that is about to end.
+    if (draining.aborted) c.header('Connection', 'close')
   })
   app.use(bodyLimit({ maxSize: bodyBytesMax, onError: () => refuseBody(bodyBytesMax) }))
-  const api = createApi({ client, readiness, draining })
-  mount(app, '', healthOperations({ readiness, draining }))
+  const service = { client, region, readiness, draining, overload }
+  const api = createApi(service)
+  mount(app, '', [...healthOperations(service), regionOperation(service)])
   if (onHint !== undefined) mount(app, '', [hintRoute(onHint)])
   // Reads only: what a POST answers is short.
   app.on(

@@ -1,10 +1,11 @@
 // Health for load balancers and orchestrators. `/healthz`: the process answers, whatever the database does, so that
 // a database outage never makes an orchestrator kill every node. `/readyz`: it can take work; 503 while the
-// database is down or the node drains.
+// database is down, the node drains, or it has just refused work because too much waits.
 
 import type { Context } from 'hono'
 import { z } from 'zod'
 import { noParams, reading, type Operation } from './operation.js'
+import type { Overload } from './overload.js'
 import { looseQuery } from './schemas.js'
 
 export interface Readiness {
@@ -16,6 +17,7 @@ export interface Readiness {
 export interface HealthOptions {
   readonly readiness: () => Promise<Readiness>
   readonly draining: AbortSignal
+  readonly overload: Overload
 }
 
 const readiness = z.object({ ready: z.boolean(), reason: z.string().optional() }).meta({ id: 'Readiness' })
@@ -50,7 +52,7 @@ export function healthOperations(options: HealthOptions): readonly Operation[] {
       answers: {
         200: { description: 'It can.', body: readiness },
         503: {
-          description: 'It drains, or its database is down.',
+          description: 'It drains, its database is down, or it has just refused work as too much.',
           body: readiness,
           headers: { 'Retry-After': 'Seconds.' },
         },
@@ -60,11 +62,18 @@ export function healthOperations(options: HealthOptions): readonly Operation[] {
   ]
 }
 
-async function ready(c: Context, { readiness: check, draining }: HealthOptions): Promise<Response> {
-  const state = draining.aborted ? { ready: false, reason: 'draining' } : await ask(check)
+async function ready(c: Context, options: HealthOptions): Promise<Response> {
+  const state = await stateOf(options)
   c.header('Cache-Control', 'no-store')
   if (state.ready) return c.json({ ready: true })
   return c.json({ ready: false, reason: state.reason ?? 'not ready' }, 503, { 'Retry-After': '1' })
+}
+
+/** Whether this node should be sent traffic. */
+export async function stateOf({ readiness: check, draining, overload }: HealthOptions): Promise<Readiness> {
+  if (draining.aborted) return { ready: false, reason: 'draining' }
+  if (overload.isNow) return { ready: false, reason: 'overloaded' }
+  return ask(check)
 }
 
 async function ask(check: HealthOptions['readiness']): Promise<Readiness> {

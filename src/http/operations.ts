@@ -12,6 +12,7 @@ import { healthOperations, type HealthOptions } from './health.js'
 import { messageOperations } from './messages.js'
 import { openApiDocument, type OpenApiDocument } from './openapi.js'
 import { noParams, reading, type Operation } from './operation.js'
+import { regionOperation } from './region.js'
 import { scheduleOperations } from './schedules.js'
 import { noQuery } from './schemas.js'
 import { workflowOperations } from './workflows.js'
@@ -20,6 +21,7 @@ export const API_PREFIX = '/api/v1'
 
 export interface ApiOptions extends HealthOptions {
   readonly client: Client
+  readonly region: string
 }
 
 export interface Api {
@@ -42,6 +44,7 @@ export function createApi(given: ApiOptions): Api {
     ...workflowOperations(options),
     ...clusterOperations(options),
     ...healthOperations(options),
+    regionOperation(options),
     reading({
       id: 'getOpenApi',
       method: 'GET',
