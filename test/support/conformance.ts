@@ -77,18 +77,32 @@ function run(
     },
     async settled({ region }) {
       const client = opened(sql)
-      await eventually(async () => {
-        const [all] = await client`
-          select (select count(*) from executions where region = ${region}::text)::int4 as executions,
-            (select count(*) from timers where region = ${region}::text)::int4 as timers`
-        const executions = await client`
-          select 1 from executions where region = ${region}::text for update skip locked`
-        const timers =
-          await client`select 1 from timers where region = ${region}::text for update skip locked`
-        return executions.length === all?.['executions'] && timers.length === all?.['timers']
-      })
+      for (const [table, index, condition] of SKIPPING) {
+        await eventually(() => allSeen(client, opened(store).dialect, { region, table, index, condition }))
+      }
     },
   })
+}
+
+/** What statements that skip locked rows go by: of CockroachDB an entry of an index may be locked when its row is not. */
+const SKIPPING = [
+  ['executions', 'executions_pkey', 'true'],
+  ['executions', 'executions_ready', 'ready_at is not null and claimed_by is null'],
+  ['executions', 'executions_claimed', 'claimed_by is not null'],
+  ['executions', 'executions_stranded', "status = 'running' and claimed_by is null and ready_at is null"],
+  ['timers', 'timers_due', 'true'],
+] as const
+
+async function allSeen(
+  sql: postgres.Sql,
+  dialect: Store['dialect'],
+  entries: { readonly region: string; table: string; index: string; condition: string },
+): Promise<boolean> {
+  const { region, table, index, condition } = entries
+  const by = dialect === 'cockroachdb' ? `${table}@${index}` : table
+  const read = (how: string): Promise<object[]> =>
+    sql.unsafe(`select 1 from ${by} where region = $1::text and ${condition} ${how}`, [region])
+  return (await read('for update skip locked')).length === (await read('')).length
 }
 
 function opened<T>(value: T | undefined): T {
