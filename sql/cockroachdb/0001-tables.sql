@@ -3,6 +3,7 @@
 -- Same tables and columns as sql/postgres/0001-tables.sql; only the physical design differs. Every statement may be
 -- repeated. No hash-sharded index where `partition` leads: it is the shard already, and a claim would multiply its
 -- scans by the buckets. The indexes of lists have no partition and grow at one end, so those are sharded.
+-- Indexes are made with their tables: one that is added later takes a second, and four where it is sharded.
 
 -- Facts fixed when the installation is made (partition_count) and the version of the schema's promises.
 create table if not exists cerebelum.settings (
@@ -70,25 +71,31 @@ create table if not exists cerebelum.executions (
   note text,
   started_at timestamptz not null default now(),
   closed_at timestamptz,
-  primary key (region, partition, execution_id)
-);
+  -- Who goes first among what is ready, when there is more of it than nodes can take.
+  priority int2 not null default 3,
+  primary key (region, partition, execution_id),
 
--- The doorbell: what may be claimed.
-create index if not exists executions_ready on cerebelum.executions (region, partition, ready_at)
-  where ready_at is not null and claimed_by is null;
--- What a node holds: its doorbells that rang meanwhile, and what must be rung when it dies.
-create index if not exists executions_claimed on cerebelum.executions (claimed_by, ready_at) where claimed_by is not null;
--- Running, yet nobody's and silent: only a wiped claim makes such rows; upkeep rings them.
-create index if not exists executions_stranded on cerebelum.executions (region, partition)
-  where status = 'running' and claimed_by is null and ready_at is null;
--- Lists, newest first, one range per workflow.
-create index if not exists executions_listed on cerebelum.executions (workflow, started_at desc, execution_id desc) using hash;
--- Lists of what wants attention.
-create index if not exists executions_troubled on cerebelum.executions (status, started_at desc, execution_id desc) using hash
-  where status in ('failed', 'canceled', 'terminated', 'paused', 'blocked', 'dead');
-create index if not exists executions_children on cerebelum.executions (parent_id) where parent_id is not null;
-create index if not exists executions_attributes on cerebelum.executions using gin (attributes)
-  where attributes is not null;
+  -- The doorbell: what may be claimed, with all that a claim asks of it, so that it ends at the first rows of each
+  -- partition. Else it would read the row of everything that rings before it knew what it may take. (`claimed_by` is null
+  -- in every entry, but as long as an index does not store it, the planner does not see that it may stop early.)
+  index executions_ready (region, partition, ready_at) storing (claimed_by, workflow, status)
+    where ready_at is not null and claimed_by is null,
+  -- The doorbell by workflow: read only when the one by time was not read to its end.
+  index executions_shared (region, partition, workflow, priority, ready_at) storing (claimed_by, status)
+    where ready_at is not null and claimed_by is null,
+  -- What a node holds: its doorbells that rang meanwhile, and what must be rung when it dies.
+  index executions_claimed (claimed_by, ready_at) where claimed_by is not null,
+  -- Running, yet nobody's and silent: only a wiped claim makes such rows; upkeep rings them.
+  index executions_stranded (region, partition)
+    where status = 'running' and claimed_by is null and ready_at is null,
+  -- Lists, newest first, one range per workflow.
+  index executions_listed (workflow, started_at desc, execution_id desc) using hash,
+  -- Lists of what wants attention.
+  index executions_troubled (status, started_at desc, execution_id desc) using hash
+    where status in ('failed', 'canceled', 'terminated', 'paused', 'blocked', 'dead'),
+  index executions_children (parent_id) where parent_id is not null,
+  inverted index executions_attributes (attributes) where attributes is not null
+);
 
 -- The history. Its primary key is the lock: two writers can never both append the same version.
 create table if not exists cerebelum.events (
@@ -116,9 +123,9 @@ create table if not exists cerebelum.timers (
   execution_id text not null,
   version int4 not null,
   due_at timestamptz not null,
-  primary key (region, partition, execution_id, version)
+  primary key (region, partition, execution_id, version),
+  index timers_due (region, partition, due_at)
 );
-create index if not exists timers_due on cerebelum.timers (region, partition, due_at);
 
 -- The inbox. A consumed message stays (without its payload) so that a blind retry of its sender is recognised.
 create table if not exists cerebelum.signals (
@@ -135,11 +142,10 @@ create table if not exists cerebelum.signals (
   consumed_at timestamptz,
   answer_ok bool,
   answer text,
-  primary key (region, partition, execution_id, message_id)
+  primary key (region, partition, execution_id, message_id),
+  index signals_unread (region, partition, execution_id, position) where consumed_at is null,
+  index signals_consumed (consumed_at) using hash where consumed_at is not null
 );
-create index if not exists signals_unread on cerebelum.signals (region, partition, execution_id, position)
-  where consumed_at is null;
-create index if not exists signals_consumed on cerebelum.signals (consumed_at) using hash where consumed_at is not null;
 
 -- Rows come and go here: deleted versions are scanned by every poll until they are collected.
 alter table cerebelum.timers configure zone using gc.ttlseconds = 600;

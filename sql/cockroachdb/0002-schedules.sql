@@ -33,9 +33,9 @@ create table if not exists cerebelum.schedules (
   skipped int8 not null default 0,
   missed int8 not null default 0,
   created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now()
+  updated_at timestamptz not null default now(),
+  index schedules_due (due_at) where due_at is not null and not paused
 );
-create index if not exists schedules_due on cerebelum.schedules (due_at) where due_at is not null and not paused;
 
 -- Every firing moves a row of the index: deleted versions are scanned by every poll until they are collected.
 alter table cerebelum.schedules configure zone using gc.ttlseconds = 600;

@@ -19,10 +19,10 @@ create table if not exists cerebelum.gates (
   tokens float8,
   refilled_at timestamptz,
   -- When to look at it; only says when somebody looks.
-  due_at timestamptz
+  due_at timestamptz,
+  index gates_due (due_at) where due_at is not null,
+  index gates_workflow (workflow, rule)
 );
-create index if not exists gates_due on cerebelum.gates (due_at) where due_at is not null;
-create index if not exists gates_workflow on cerebelum.gates (workflow, rule);
 
 -- An execution's turn at each of its gates, in their order (`stage`): 'waiting' at one, 'held' where it has passed and
 -- takes a place until it closes, 'ahead' at those that come later.
@@ -38,10 +38,10 @@ create table if not exists cerebelum.turns (
   queued_at timestamptz not null,
   -- Of the execution: an id that was started again is somebody else, one that continued as new is not.
   started_at timestamptz not null,
-  primary key (region, partition, execution_id, run, stage)
+  primary key (region, partition, execution_id, run, stage),
+  -- Who is next, and who is inside.
+  index turns_lined (gate_id, state, priority, queued_at, execution_id)
 );
--- Who is next, and who is inside.
-create index if not exists turns_lined on cerebelum.turns (gate_id, state, priority, queued_at, execution_id);
 
 -- Rows come and go here: deleted versions are scanned by every look until they are collected.
 alter table cerebelum.gates configure zone using gc.ttlseconds = 600;

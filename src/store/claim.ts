@@ -4,6 +4,7 @@ import type { ExecutionKey } from '../core/execution.js'
 import { textArray, plainArray } from './arrays.js'
 import { keyColumns, sortedKeys } from './keys.js'
 import { type Home, decodeClaimed, type RawClaimed } from './rows.js'
+import { unionOfRegions } from './ranges.js'
 import type { Claimed, ClaimRequest, Rung } from './store.js'
 import type { Database } from './tables.js'
 
@@ -20,26 +21,47 @@ export async function claimReady(
   request: ClaimRequest & { readonly token: number },
   home: Home,
 ): Promise<Claimed[]> {
-  const { sql, tables } = database
-  const w = partitionColumns(request.partitions)
+  const { sql } = database
   const rows = await sql<RawClaimed[]>`
-    with near as (
+    with near as ${longestRinging(database, request)}, ${taken(database, request, sql`n.ready_at`)}`
+  return rows.map((row) => decodeClaimed(row, home))
+}
+
+/** On CockroachDB up to `limit` rows of each range: it merges them, and the first ones of all are as good as a share of each. */
+function longestRinging(database: Database, { since, lateMs, workflows, partitions, limit }: ClaimRequest) {
+  const { sql, tables } = database
+  const condition = sql`e.ready_at >= ${since?.toISOString() ?? '-infinity'}::timestamptz
+    and e.ready_at <= now() - ${lateMs ?? 0}::float8 * interval '1 millisecond'
+    and e.ready_at is not null and e.claimed_by is null
+    and e.status in ('queued', 'running', 'waiting', 'blocked')
+    and e.workflow = any(${textArray(workflows)}::text[])`
+  if (tables.dialect === 'cockroachdb') {
+    const ranges = unionOfRegions(
+      database,
+      partitions,
+      (wanted) => sql`(
+        select e.region, e.partition, e.execution_id, e.ready_at
+        from ${tables.by('executions_ready')} as e
+        where e.region = ${wanted.region}::text and e.partition = any(${wanted.partitions}::int2[])
+          and ${condition}
+        order by e.ready_at
+        limit ${limit}::int8
+      )`,
+    )
+    return sql`(${ranges})`
+  }
+  const w = partitionColumns(partitions)
+  return sql`(
       select d.region, d.partition, d.execution_id, d.ready_at
       from unnest(${w.region}::text[], ${w.partition}::int2[]) as w (region, partition)
       cross join lateral (
         select e.region, e.partition, e.execution_id, e.ready_at
-        from ${tables.by('executions_ready')} as e
-        where e.region = w.region and e.partition = w.partition
-          and e.ready_at >= ${request.since?.toISOString() ?? '-infinity'}::timestamptz
-          and e.ready_at <= now() - ${request.lateMs ?? 0}::float8 * interval '1 millisecond'
-          and e.ready_at is not null and e.claimed_by is null
-          and e.status in ('queued', 'running', 'waiting', 'blocked')
-          and e.workflow = any(${textArray(request.workflows)}::text[])
+        from ${tables.executions} as e
+        where e.region = w.region and e.partition = w.partition and ${condition}
         order by e.ready_at
-        limit ${shareOf(request.limit, request.partitions.length)}::int8
+        limit ${shareOf(limit, partitions.length)}::int8
       ) as d
-    ), ${taken(database, request, sql`n.ready_at`)}`
-  return rows.map((row) => decodeClaimed(row, home))
+    )`
 }
 
 /** The rest of a claim: of the candidates in `near` the first ones in this order that nobody else holds. */

@@ -22,13 +22,43 @@ interface Wanted {
   readonly from: number
 }
 
-/** The events from a version on, per execution, as they stand there. Index: events_pkey, one range each, at most `limit` rows of it. */
+/** The events from a version on, per execution, as they stand there. */
 export async function readRawHistories(
   database: Database,
   wanted: readonly Wanted[],
   limit: number,
 ): Promise<RawEvent[][]> {
-  if (wanted.length === 0) return []
+  const [first, ...others] = wanted
+  if (first === undefined) return []
+  return others.length === 0
+    ? [await readHistory(database, first, limit)]
+    : readSeveralHistories(database, wanted, limit)
+}
+
+/**
+ * One alone, which is how the pages of a long one are read: CockroachDB reads each of several to its end, whatever the
+ * limit. Index: events_pkey, one range, at most `limit` rows of it.
+ */
+async function readHistory(
+  { sql, tables }: Database,
+  { key, from }: Wanted,
+  limit: number,
+): Promise<RawEvent[]> {
+  return sql<RawEvent[]>`
+    select e.version, e.type, e.seq, e.name, e.attempt, e.detail, e.payload, e.message_id, e.due_at, e.at
+    from ${tables.by('events_pkey')} as e
+    where e.region = ${key.region}::text and e.partition = ${key.partition}::int2
+      and e.execution_id = ${key.executionId}::text and e.version >= ${from}::int4
+    order by e.version
+    limit ${limit}::int8`
+}
+
+/** Index: events_pkey, one range each, at most `limit` rows of it. */
+async function readSeveralHistories(
+  database: Database,
+  wanted: readonly Wanted[],
+  limit: number,
+): Promise<RawEvent[][]> {
   const { sql, tables } = database
   const k = keyColumns(wanted.map((entry) => entry.key))
   const from = plainArray(wanted.map((entry) => entry.from))

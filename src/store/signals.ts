@@ -109,13 +109,46 @@ function outcomeOf(row: RawSent): MessageOutcome {
   return row.is_closed ? 'closed' : 'full'
 }
 
-/** Unread messages after a position, in order. Index: signals_unread, one range each, at most `limit` rows of it. */
+interface Unread {
+  readonly key: ExecutionKey
+  readonly after: number
+}
+
+/** Unread messages after a position, in order. */
 export async function readInboxes(
   database: Database,
-  wanted: readonly { readonly key: ExecutionKey; readonly after: number }[],
+  wanted: readonly Unread[],
   limit: number,
 ): Promise<Message[][]> {
-  if (wanted.length === 0) return []
+  const [first, ...others] = wanted
+  if (first === undefined) return []
+  return others.length === 0
+    ? [await readInbox(database, first, limit)]
+    : readSeveralInboxes(database, wanted, limit)
+}
+
+/** One alone, as with histories. Index: signals_unread, one range, at most `limit` rows of it. */
+async function readInbox(
+  { sql, tables }: Database,
+  { key, after }: Unread,
+  limit: number,
+): Promise<Message[]> {
+  const rows = await sql<RawMessage[]>`
+    select s.message_id, s.position, s.kind, s.name, s.payload, s.detail
+    from ${tables.by('signals_unread')} as s
+    where s.region = ${key.region}::text and s.partition = ${key.partition}::int2
+      and s.execution_id = ${key.executionId}::text and s.position > ${after}::int4 and s.consumed_at is null
+    order by s.position
+    limit ${limit}::int8`
+  return rows.map(decodeMessage)
+}
+
+/** Index: signals_unread, one range each, at most `limit` rows of it. */
+async function readSeveralInboxes(
+  database: Database,
+  wanted: readonly Unread[],
+  limit: number,
+): Promise<Message[][]> {
   const { sql, tables } = database
   const k = keyColumns(wanted.map((entry) => entry.key))
   const after = plainArray(wanted.map((entry) => entry.after))

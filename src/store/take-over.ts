@@ -35,7 +35,7 @@ export interface Settled {
  * crash is counted one more: from the second on it is taken by nobody but waits, twice as long each time, and at
  * `crashesMax` it becomes a dead letter. The lease is looked at again in the statement, so that a node that came back in
  * between keeps what it holds; several that take over at once get each to one.
- * Indexes: executions_claimed; leases_pkey; events_pkey, the last row of each. Rows written: at most `limit`.
+ * Indexes: executions_claimed; leases_pkey; events_pkey, what is newer than the row of each. Rows written: at most `limit`.
  */
 export async function takeOver(database: Database, estate: Estate, home: Home): Promise<Settled> {
   const { sql, tables } = database
@@ -46,16 +46,19 @@ export async function takeOver(database: Database, estate: Estate, home: Home): 
     'Look for what ends or blocks the process, then retry it.'
   const rows = await sql<(RawClaimed & { readonly taken: boolean; readonly status: string })[]>`
     with held as (
-      select e.region, e.partition, e.execution_id, e.claimed_by, e.claim_epoch, e.attempts, e.version, e.workflow, (
-        select v.version from ${tables.by('events_pkey')} as v
-        where v.region = e.region and v.partition = e.partition and v.execution_id = e.execution_id
-        order by v.version desc limit 1
-      ) as last_version
+      select e.region, e.partition, e.execution_id, e.claimed_by, e.claim_epoch, e.attempts, e.version, e.workflow
       from ${tables.by('executions_claimed')} as e
       where e.claimed_by = any(${textArray(estate.nodeIds)}::text[])
         and not exists (select 1 from ${tables.leases} as l where l.node_id = e.claimed_by)
       limit ${estate.limit}::int8
       for update of e skip locked
+    ), grown as (
+      select h.region, h.partition, h.execution_id, h.claimed_by, h.claim_epoch, h.attempts, h.version, h.workflow, (
+        select max(v.version) from ${tables.by('events_pkey')} as v
+        where v.region = h.region and v.partition = h.partition and v.execution_id = h.execution_id
+          and v.version > h.version
+      ) as last_version
+      from held as h
     ), counted as (
       select h.region, h.partition, h.execution_id, h.claimed_by, h.claim_epoch, h.workflow,
         coalesce(h.last_version, h.version) as version,
@@ -64,7 +67,7 @@ export async function takeOver(database: Database, estate: Estate, home: Home): 
           when h.last_version > h.version then 1
           else least(h.attempts + 1, 1000)
         end as crashes
-      from held as h
+      from grown as h
     ), judged as (
       select c.region, c.partition, c.execution_id, c.claimed_by, c.claim_epoch, c.version, c.crashes,
         c.crashes < ${SUSPECT}::int4 and c.crashes < ${crashesMax}::int4

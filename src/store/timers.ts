@@ -2,6 +2,7 @@
 // rings a doorbell, and what is due is judged by the execution itself.
 
 import { lockableOf, partitionColumns, shareOf } from './claim.js'
+import { unionOfRegions } from './ranges.js'
 import type { Database } from './tables.js'
 
 type Wanted = readonly { readonly region: string; readonly partition: number }[]
@@ -15,19 +16,8 @@ type Wanted = readonly { readonly region: string; readonly partition: number }[]
  */
 export async function takeTimers(database: Database, partitions: Wanted, limit: number): Promise<number> {
   const { sql, tables } = database
-  const w = partitionColumns(partitions)
   const rows = await sql<{ taken: number }[]>`
-    with near as (
-      select d.region, d.partition, d.execution_id, d.version, d.due_at
-      from unnest(${w.region}::text[], ${w.partition}::int2[]) as w (region, partition)
-      cross join lateral (
-        select t.region, t.partition, t.execution_id, t.version, t.due_at
-        from ${tables.by('timers_due')} as t
-        where t.region = w.region and t.partition = w.partition and t.due_at <= now()
-        order by t.due_at
-        limit ${shareOf(limit, partitions.length)}::int8
-      ) as d
-    ), due as (
+    with near as ${firstDue(database, partitions, limit)}, due as (
       select t.region, t.partition, t.execution_id, t.version
       from (
         select n.region, n.partition, n.execution_id, n.version, n.due_at from near as n
@@ -56,6 +46,38 @@ export async function takeTimers(database: Database, partitions: Wanted, limit: 
     )
     select count(*)::int4 as taken from taken`
   return rows[0]?.taken ?? 0
+}
+
+/** A share of `limit` of each range, or on CockroachDB, which merges them, the first ones of all. */
+function firstDue(database: Database, partitions: Wanted, limit: number) {
+  const { sql, tables } = database
+  if (tables.dialect === 'cockroachdb') {
+    const ranges = unionOfRegions(
+      database,
+      partitions,
+      (wanted) => sql`(
+        select t.region, t.partition, t.execution_id, t.version, t.due_at
+        from ${tables.by('timers_due')} as t
+        where t.region = ${wanted.region}::text and t.partition = any(${wanted.partitions}::int2[])
+          and t.due_at <= now()
+        order by t.due_at
+        limit ${limit}::int8
+      )`,
+    )
+    return sql`(${ranges})`
+  }
+  const w = partitionColumns(partitions)
+  return sql`(
+      select d.region, d.partition, d.execution_id, d.version, d.due_at
+      from unnest(${w.region}::text[], ${w.partition}::int2[]) as w (region, partition)
+      cross join lateral (
+        select t.region, t.partition, t.execution_id, t.version, t.due_at
+        from ${tables.timers} as t
+        where t.region = w.region and t.partition = w.partition and t.due_at <= now()
+        order by t.due_at
+        limit ${shareOf(limit, partitions.length)}::int8
+      ) as d
+    )`
 }
 
 /** When the next timer of these partitions is due, in ms from now, or null. */

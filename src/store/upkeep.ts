@@ -4,6 +4,7 @@ import type { ExecutionKey } from '../core/execution.js'
 import { plainArray, textArray } from './arrays.js'
 import { partitionColumns } from './claim.js'
 import { keyColumns, sortedKeys } from './keys.js'
+import { type Partitions, unionOfRegions } from './ranges.js'
 import type { Database } from './tables.js'
 
 /** Rings these executions if they are running, nobody's and silent. Index: executions_pkey, one row per key. */
@@ -27,32 +28,59 @@ export async function ringStranded(database: Database, keys: readonly ExecutionK
   return rows.length
 }
 
-/** Finds such executions and rings them. Index: executions_stranded, at most `limit` rows per partition. */
+/**
+ * Finds such executions and rings them; what others hold is left to the next time. Indexes: executions_stranded, at most
+ * `limit` rows per partition; executions_pkey. Rows locked and written: at most `limit`.
+ */
 export async function sweepStranded(
-  { sql, tables }: Database,
-  partitions: readonly { readonly region: string; readonly partition: number }[],
+  database: Database,
+  partitions: Partitions,
   limit: number,
 ): Promise<number> {
-  const w = partitionColumns(partitions)
+  if (partitions.length === 0) return 0
+  const { sql, tables } = database
   const rows = await sql<object[]>`
     with silent as (
-      select d.region, d.partition, d.execution_id
-      from unnest(${w.region}::text[], ${w.partition}::int2[]) as w (region, partition)
-      cross join lateral (
-        select e.region, e.partition, e.execution_id
-        from ${tables.by('executions_stranded')} as e
-        where e.region = w.region and e.partition = w.partition
-          and e.status = 'running' and e.claimed_by is null and e.ready_at is null
-        limit ${limit}::int8
-        for update skip locked
-      ) as d
-      limit ${limit}::int8
+      select e.region, e.partition, e.execution_id
+      from (select d.region, d.partition, d.execution_id from ${stranded(database, partitions, limit)} as d limit ${limit}::int8) as d
+      join ${tables.by('executions_pkey')} as e
+        on e.region = d.region and e.partition = d.partition and e.execution_id = d.execution_id
+      where e.status = 'running' and e.claimed_by is null and e.ready_at is null
+      for update of e skip locked
     )
     update ${tables.by('executions_pkey')} as e set ready_at = now()
     from silent as s
     where e.region = s.region and e.partition = s.partition and e.execution_id = s.execution_id
     returning 1`
   return rows.length
+}
+
+function stranded(database: Database, partitions: Partitions, limit: number) {
+  const { sql, tables } = database
+  const condition = sql`e.status = 'running' and e.claimed_by is null and e.ready_at is null`
+  if (tables.dialect === 'cockroachdb') {
+    const ranges = unionOfRegions(
+      database,
+      partitions,
+      (wanted) => sql`(
+        select e.region, e.partition, e.execution_id from ${tables.by('executions_stranded')} as e
+        where e.region = ${wanted.region}::text and e.partition = any(${wanted.partitions}::int2[])
+          and ${condition}
+        limit ${limit}::int8
+      )`,
+    )
+    return sql`(${ranges})`
+  }
+  const w = partitionColumns(partitions)
+  return sql`(
+        select f.region, f.partition, f.execution_id
+        from unnest(${w.region}::text[], ${w.partition}::int2[]) as w (region, partition)
+        cross join lateral (
+          select e.region, e.partition, e.execution_id from ${tables.executions} as e
+          where e.region = w.region and e.partition = w.partition and ${condition}
+          limit ${limit}::int8
+        ) as f
+      )`
 }
 
 /**

@@ -29,6 +29,7 @@ export async function runEveryStatement(running: Running): Promise<void> {
       await runLosing(call, running)
   }
   await listEverything(store)
+  await readSeveral(store)
   await refuse(store)
   await postpone(store)
   await passEveryGate(running)
@@ -74,6 +75,19 @@ async function listEverything(store: Store): Promise<void> {
     await store.list({ ...filter, limit: 10 })
     await store.list({ ...filter, limit: 10, after })
   }
+}
+
+/** As a claim of several does, whose statements differ from those for one. */
+async function readSeveral(store: Store): Promise<void> {
+  const keys = new Place().keys(2)
+  await store.readHistories(
+    keys.map((key) => ({ key, from: 1 })),
+    10,
+  )
+  await store.readInboxes(
+    keys.map((key) => ({ key, after: 0 })),
+    10,
+  )
 }
 
 /** Gates that are due, one that is not there, and one that has served its time. */

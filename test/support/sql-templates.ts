@@ -31,7 +31,8 @@ function templatesOf(path: string, text: string): SqlTemplate[] {
     const source = text.slice(start, Number(node['end']))
     const pieces = piecesOf(node['quasi'])
     const isStatement = /^\s*(select|insert|update|delete|with)\b/.test(pieces[0] ?? '')
-    if (!isStatement || !source.includes('tables.')) return
+    // A table is named by the template itself, or by a fragment that is given the database.
+    if (!isStatement || !/tables\.|\(database\b/.test(source)) return
     const comment = lastComment(text.slice(0, start))
     templates.push({
       name: `${path.replace(/^src\/store\//, '')}: ${functionName(text.slice(0, start))}`,
