@@ -115,6 +115,8 @@ describe('the tables', () => {
       databasePort: 'none',
       port: String(DEFAULT_PORT),
       region: 'local',
+      retention: '30 days',
+      archiveDir: 'none',
       logLevel: 'info, example warn',
     }
     const expected = NODE_FLAGS.map((name) => [

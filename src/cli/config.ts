@@ -27,6 +27,8 @@ const settings = {
       .regex(/^[a-z0-9][a-z0-9-]{0,62}$/)
       .optional(),
   ),
+  retention: setting('CEREBELUM_RETENTION', z.string().optional()),
+  archiveDir: setting('CEREBELUM_ARCHIVE_DIR', z.string().optional()),
   logLevel: setting('CEREBELUM_LOG_LEVEL', z.enum(['debug', 'info', 'warn', 'error', 'silent']).optional()),
 } as const
 
@@ -70,6 +72,8 @@ export function readConfig(
     port: read('port', settings.port),
     drainDelayMs: read('drainDelayMs', settings.drainDelayMs),
     region: read('region', settings.region),
+    retention: read('retention', settings.retention),
+    archiveDir: read('archiveDir', settings.archiveDir),
     logLevel: read('logLevel', settings.logLevel),
   }
 }

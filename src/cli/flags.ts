@@ -16,6 +16,8 @@ const FLAGS: { readonly [Name in SettingName]: readonly [flag: string, meaning: 
     'how long to serve on, unready, before leaving: until balancers have noticed (default: 0)',
   ],
   region: ['--region <name>', 'region of this node (default: local)'],
+  retention: ['--retention <span>', 'how long closed executions are kept, or off (default: 30 days)'],
+  archiveDir: ['--archive-dir <folder>', 'where they go before they are removed (default: nowhere)'],
   logLevel: ['--log-level <level>', 'debug, info, warn, error or silent'],
 }
 
@@ -33,6 +35,8 @@ export const NODE_FLAGS: readonly SettingName[] = [
   'host',
   'port',
   'drainDelayMs',
+  'retention',
+  'archiveDir',
 ]
 
 export function addFlags(command: Command, names: readonly SettingName[]): Command {

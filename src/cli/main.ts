@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { z } from 'zod'
+import { addArchiveCommand } from './archive-command.js'
 import { addDeadLettersCommand } from './dead-letters-command.js'
 import { addExampleCommand } from './example-command.js'
 import { describeError, EXIT, exitCodeOf, exitCodeOfSignal } from './exit-codes.js'
@@ -35,6 +36,7 @@ async function main(): Promise<number> {
   addPartitionsCommand(program, run)
   addSchedulesCommand(program, run)
   addDeadLettersCommand(program, run)
+  addArchiveCommand(program, run)
   try {
     await program.parseAsync()
     return code

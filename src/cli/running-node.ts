@@ -9,6 +9,7 @@ import { mountDashboard } from '../dashboard/mount.js'
 import { createEngine, type Engine } from '../engine/create-engine.js'
 import { createHttpApp } from '../http/app.js'
 import { serveHttp, type HttpServer } from '../http/serve.js'
+import { fileArchive } from '../retention/file-archive.js'
 import type { Workflow } from '../workflow/define.js'
 import { DEFAULT_PORT, type Config } from './config.js'
 
@@ -31,12 +32,14 @@ export interface NodeSettings {
 /** @throws CerebelumError SETTINGS | DATABASE_UNAVAILABLE | DATABASE_SCHEMA */
 export async function startNode(settings: NodeSettings): Promise<RunningNode> {
   const { config, databaseUrl, workflows, log } = settings
-  const { schema, connections, region } = config
+  const { schema, connections, region, retention, archiveDir } = config
   const engine = await createEngine({
     database: { url: databaseUrl, schema, connections },
     workflows,
     log,
     ...(region === undefined ? {} : { region }),
+    ...(retention === undefined ? {} : { retention }),
+    ...(archiveDir === undefined ? {} : { archive: fileArchive(archiveDir) }),
   })
   const draining = new AbortController()
   let http: HttpServer | undefined

@@ -123,6 +123,7 @@ export const ROOTS: readonly string[] = [
   'src/database.ts',
   'src/http.ts',
   'src/testing.ts',
+  'src/operations.ts',
   'src/cli/main.ts',
   'src/dashboard/app/main.tsx',
 ]
