@@ -4,31 +4,36 @@
 import { inject, expect, it } from 'vitest'
 import { openPlace } from './harness/place.js'
 import { median, percentile } from './harness/pairs.js'
+import { besideRaw } from './load/beside-raw.js'
 import { cluster } from './load/cluster.js'
 import { failover } from './load/failover.js'
-import { throughput } from './load/throughput.js'
+import { SHAPES } from './load/shapes.js'
 
-it('throughput runs, checks its work and reports every figure', async () => {
-  const place = await openPlace(inject('databaseUrl'))
-  try {
-    const report = await throughput(place, {
-      seconds: 1,
-      rounds: 2,
-      warmUpSeconds: 0.5,
-      inFlight: 100,
-      lanes: 2,
-      onProgress: () => undefined,
-    })
-    expect(report).toMatchObject({ name: 'throughput', unit: 'workflows/s', runs: 2 })
-    expect(report.ratio).toBeGreaterThan(0)
-    expect(report.p99_ms).toBeGreaterThanOrEqual(report.p50_ms)
-    expect(report.cpu_ms_node).toBeGreaterThan(0)
-    expect(report.checked).toMatch(/executions completed/)
-    if (place.isPostgres) expect(report.transactions).toBeGreaterThan(0)
-  } finally {
-    await place.close()
-  }
-})
+it.each(SHAPES)(
+  '$name runs beside the raw limit of its rows, checks its work and reports every figure',
+  async (shape) => {
+    const place = await openPlace(inject('databaseUrl'))
+    try {
+      const report = await besideRaw(place, shape, {
+        seconds: 0.5,
+        rounds: 1,
+        warmUpSeconds: 0.5,
+        inFlight: 50,
+        lanes: 2,
+        onProgress: () => undefined,
+      })
+      expect(report).toMatchObject({ name: shape.name, unit: shape.unit, runs: 1 })
+      expect(report.ratio).toBeGreaterThan(0)
+      expect(report.p99_ms).toBeGreaterThanOrEqual(report.p50_ms)
+      expect(report.cpu_ms_node).toBeGreaterThan(0)
+      expect(report.checked).toMatch(/executions completed/)
+      if (place.isPostgres) expect(report.transactions).toBeGreaterThan(0)
+    } finally {
+      await place.close()
+    }
+  },
+  60_000,
+)
 
 it('failover kills nodes, and says when each of their executions went on', async () => {
   const place = await openPlace(inject('databaseUrl'))
