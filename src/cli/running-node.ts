@@ -59,6 +59,7 @@ export async function startNode(settings: NodeSettings): Promise<RunningNode> {
       draining: draining.signal,
       ...(region === undefined ? {} : { region }),
       onHint: (hint) => engine.hinted(hint),
+      metrics: () => engine.metrics(),
     })
     mountDashboard(app)
     http = await listen(app, settings)

@@ -11,6 +11,7 @@ import type { NewEvent } from '../core/event.js'
 import { checkId, checkName } from '../core/ids.js'
 import type { Limits } from '../core/limits.js'
 import type { Clock, Logger } from '../core/ports.js'
+import type { Meters } from '../metrics/meters.js'
 import type { ExecutionRow, Store } from '../store/store.js'
 import type { Workflow } from '../workflow/define.js'
 import { checkReason, checkWholeNumber } from './arguments.js'
@@ -47,6 +48,7 @@ export interface StoreClientOptions {
   readonly limits: Limits
   readonly clock: Clock
   readonly log: Logger
+  readonly meters?: Meters
   readonly host?: Host
   /** Called by `close`, after the client's own work has ended. */
   readonly onClose?: () => Promise<void>
@@ -224,6 +226,7 @@ export class StoreClient implements Client {
       throw closed(executionId, 'there is nothing to terminate', status)
     }
     this.results.hurry(executionId)
+    this.options.host?.terminated(executionId)
     this.options.host?.ended(executionId)
   }
 

@@ -20,6 +20,10 @@ export interface Host {
   scheduleChanged(rung: readonly ExecutionKey[]): void
   /** An execution was ended from outside: what this process still does for it is stopped. */
   ended(executionId: string): void
+  /** For the count: a new run of an id was started. */
+  restarted(row: StartRow): void
+  /** For the count: an execution was closed from outside. */
+  terminated(executionId: string, workflow?: string): void
   /** Asks live or replayed state; undefined when this process does not know the workflow. */
   query(executionId: string, name: string, args: unknown): Promise<{ readonly value: unknown } | undefined>
   /** Calls back when an execution closes in this process; returns the function that stops it. */

@@ -9,6 +9,7 @@ import { checkId, checkName, newId } from '../core/ids.js'
 import type { Limits } from '../core/limits.js'
 import { checkPriority } from '../core/priority.js'
 import { randomHex, type Clock } from '../core/ports.js'
+import type { Meters } from '../metrics/meters.js'
 import type { StartRow, Store } from '../store/store.js'
 import type { Workflow } from '../workflow/define.js'
 import { validate } from '../workflow/validate.js'
@@ -20,6 +21,7 @@ export interface StartContext {
   readonly store: Store
   readonly limits: Limits
   readonly clock: Clock
+  readonly meters?: Meters
   readonly host?: Host
   /** The version of a workflow that this process does not have, as the nodes registered it. */
   readonly registeredVersion: (workflow: string) => Promise<string | undefined>

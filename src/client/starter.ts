@@ -5,6 +5,7 @@ import { CerebelumError } from '../core/errors.js'
 import type { NewEvent } from '../core/event.js'
 import { isClosed, type IdPolicy } from '../core/execution.js'
 import { Lane } from '../core/lane.js'
+import { Meters } from '../metrics/meters.js'
 import type { ExecutionRow, StartOutcome, StartRow } from '../store/store.js'
 import { checkOneOf } from './arguments.js'
 import type { StartRequest } from './client.js'
@@ -30,13 +31,14 @@ export class Starter {
   constructor(context: Context) {
     this.context = { ...context, registeredVersion: (name) => this.registeredVersion(name) }
     const { laneQueueMax, laneBytesMax } = context.limits
+    const { meters = new Meters() } = context
     this.lane = new Lane({
       name: 'start',
       batchMax: BATCH_MAX,
       queueMax: laneQueueMax,
       bytesMax: laneBytesMax,
       sizeOf: (row) => row.event.payload?.length ?? 0,
-      write: (batch) => this.write(batch),
+      write: meters.lanes.start.around(context.clock, (batch: readonly StartRow[]) => this.write(batch)),
     })
   }
 
@@ -160,7 +162,11 @@ export class Starter {
     const outcome =
       transaction === undefined ? await store.restart(again) : await store.restartWithin(transaction, again)
     if (outcome.kind === 'created') {
-      if (transaction === undefined) host?.ended(executionId)
+      if (transaction === undefined) {
+        if (!isClosed(existing.status)) host?.terminated(executionId, existing.workflow)
+        host?.restarted(row)
+        host?.ended(executionId)
+      }
       host?.poke([row.key])
       return { executionId, created: true }
     }

@@ -7,6 +7,7 @@
 import { newId } from '../core/ids.js'
 import { Loop } from '../core/loop.js'
 import { randomFraction, type Clock, type Logger } from '../core/ports.js'
+import type { Meters } from '../metrics/meters.js'
 import type { Cluster, LeaseRow, NodeReport, PartitionRow, Store } from '../store/store.js'
 import { planHelp, planMoves, type Help, type Home } from './assignment.js'
 import { Neighbors, type NeighborsOptions, type NeighborWatch } from './neighbors.js'
@@ -15,6 +16,7 @@ export interface LeaseHolderOptions {
   readonly store: Store
   readonly clock: Clock
   readonly log: Logger
+  readonly meters?: Meters | undefined
   readonly region: string
   readonly address: string | null
   readonly release: string
@@ -203,7 +205,7 @@ export class LeaseHolder {
   }
 
   private async beat(): Promise<void> {
-    const { store, clock, leaseMs, heartbeatMs, report, log } = this.options
+    const { store, clock, leaseMs, heartbeatMs, report, log, meters } = this.options
     const begunMs = clock.monotonicMs()
     const { isDraining } = this
     const isHeld = this.trustedUntilMs > 0 && (await store.renewLease(this.nodeId, leaseMs, report()))
@@ -212,9 +214,14 @@ export class LeaseHolder {
       // began nothing. A database that was away for a while costs no node its work.
       this.trustedUntilMs = begunMs + leaseMs * (1 - MARGIN)
       this.noteRenewal()
+      if (meters !== undefined) {
+        meters.leaseRenewals.renewed++
+        meters.leaseRenewal.observeMs(clock.monotonicMs() - begunMs)
+      }
       if (this.isTrusted()) this.options.onTrusted?.()
     } else {
       log.warn({ nodeId: this.nodeId }, 'the lease of this node ran out; it joins as a new node')
+      if (meters !== undefined) meters.leaseRenewals.lost++
       await this.rejoin()
       this.lookDueMs = 0
     }
@@ -290,6 +297,7 @@ export class LeaseHolder {
     const running = new Map(seen.map(({ nodeId, report }) => [nodeId, report.running]))
     const held = dead.reduce((sum, nodeId) => sum + (running.get(nodeId) ?? 0), 0)
     this.options.log.warn({ dead }, 'nodes died; what they held is taken over')
+    if (this.options.meters !== undefined) this.options.meters.nodesBuried += dead.length
     this.options.onDeath({ nodeIds: dead, share: Math.ceil(held / Math.max(1, this.leases.length)) })
   }
 

@@ -9,6 +9,7 @@ import { CerebelumError } from '../core/errors.js'
 import type { Event } from '../core/event.js'
 import { Loop } from '../core/loop.js'
 import type { Clock, Logger } from '../core/ports.js'
+import type { ClaimSource, Meters } from '../metrics/meters.js'
 import type { Claimed, Rung, Store } from '../store/store.js'
 import type { Registry } from '../workflow/registry.js'
 import { endUnbegun, failUnbegun } from './closing.js'
@@ -27,6 +28,7 @@ export interface ClaimLoopOptions {
   readonly registry: Registry
   readonly clock: Clock
   readonly log: Logger
+  readonly meters: Meters
   readonly leases: LeaseHolder
   readonly live: LiveRuns
   readonly suspended: LRUCache<string, Run>
@@ -135,6 +137,8 @@ export class ClaimLoop {
     const nodeId = this.options.nodeId()
     const workflows = registry.names
     const { isCrowded } = this
+    const { meters, clock } = this.options
+    const begunMs = clock.monotonicMs()
     const claimed = await store.claim({
       nodeId,
       partitions,
@@ -144,15 +148,17 @@ export class ClaimLoop {
       limit,
       isCrowded,
     })
+    meters.claims.observeMs(clock.monotonicMs() - begunMs)
     this.isCrowded = claimed.length === limit
     // By shares a claim may come back short although there is more.
-    await this.adoptAll(claimed, nodeId)
+    await this.adoptAll(claimed, nodeId, lateMs > 0 ? 'late' : 'doorbell')
     return { claimed: claimed.length, isFull: this.isCrowded || (isCrowded && claimed.length > 0) }
   }
 
   /** Puts to work what this node has claimed under this id, however it came by it. */
-  async adoptAll(claimed: readonly Claimed[], nodeId: string): Promise<void> {
-    const { live, givingBack } = this.options
+  async adoptAll(claimed: readonly Claimed[], nodeId: string, source: ClaimSource): Promise<void> {
+    const { live, givingBack, meters } = this.options
+    meters.claimed[source] += claimed.length
     try {
       for (const group of loadable(claimed)) await this.adopt(group, nodeId)
     } catch (error) {
@@ -222,6 +228,8 @@ export class ClaimLoop {
   }
 
   private async adopt(claimed: readonly Claimed[], nodeId: string): Promise<void> {
+    const { meters, clock } = this.options
+    const begunMs = clock.monotonicMs()
     const at = claimed[0]?.at
     if (at !== undefined) this.options.noteTime(at)
     const ready = this.withoutSuspects(claimed).map((claim) => ({ claim, cached: this.takeCached(claim) }))
@@ -245,6 +253,12 @@ export class ClaimLoop {
       }
       const messages = messagesOf.get(claim) ?? []
       const waking = { messages, inbox: claim.inbox, at: claim.at }
+      if (claim.rungAt !== undefined)
+        meters.doorbellLag.observeMs(
+          claim.at.getTime() - claim.rungAt.getTime() + clock.monotonicMs() - begunMs,
+        )
+      if (cached === undefined) meters.cacheMisses++
+      else meters.cacheHits++
       if (cached !== undefined) {
         this.options.live.add(cached)
         cached.wake(waking)

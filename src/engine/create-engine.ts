@@ -5,6 +5,8 @@ import { CerebelumError } from '../core/errors.js'
 import { resolveLimits, type Limits } from '../core/limits.js'
 import { silentLogger, systemClock, type Clock, type Logger } from '../core/ports.js'
 import { KEPT_MS_DEFAULT, keptMsOf, type KeptMs, type Retention } from '../core/retention.js'
+import { Exporter } from '../metrics/exporter.js'
+import { Meters } from '../metrics/meters.js'
 import type { Client } from '../client/client.js'
 import { StoreClient } from '../client/create-client.js'
 import { openStore } from '../store/open.js'
@@ -63,6 +65,8 @@ export interface Engine {
   start(options?: { readonly address?: string }): Promise<void>
   /** A hint from another node: something may be ready in these partitions. It saves waiting, and may be rubbish. */
   hinted(hint: { readonly partitions: readonly number[]; readonly free: boolean }): void
+  /** What it has counted, in Prometheus' text format; every name is explained in `metrics/names.ts`. */
+  metrics(): Promise<string>
   /** Drains and leaves; idempotent. */
   stop(): Promise<void>
 }
@@ -79,26 +83,27 @@ const RELEASE = '0.1.0'
  * const handle = await engine.client.start(fulfil, order)
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
-  const assemble = prepare(options)
-  return assemble(await openStore(options.database))
+  const meters = new Meters()
+  const assemble = prepare(options, meters)
+  return assemble(await openStore(options.database, meters))
 }
 
 /** An engine on a store that is open already, which it closes when it stops: tests put faults in between. */
 export function createEngineOn(store: Store, options: Omit<EngineOptions, 'database'>): Engine {
-  return prepare(options)(store)
+  return prepare(options, new Meters())(store)
 }
 
 /** Refuses bad settings before anything is opened. */
-function prepare(options: Omit<EngineOptions, 'database'>): (store: Store) => Engine {
+function prepare(options: Omit<EngineOptions, 'database'>, meters: Meters): (store: Store) => Engine {
   const settings = check(options)
   const clock = options.clock ?? systemClock
   const log = options.log ?? silentLogger
   const limits = resolveLimits(options.limits)
   const registry = new Registry(options.workflows, limits)
   return (store) => {
-    const node = new Node({ store, registry, limits, clock, log, release: RELEASE, ...settings })
-    const client = new StoreClient({ store, limits, clock, log, host: node })
-    return new RunningEngine(store, node, client)
+    const node = new Node({ store, registry, limits, clock, log, meters, release: RELEASE, ...settings })
+    const client = new StoreClient({ store, limits, clock, log, meters, host: node })
+    return new RunningEngine({ store, node, client, exporter: new Exporter(meters) })
   }
 }
 
@@ -106,13 +111,20 @@ class RunningEngine implements Engine {
   readonly client: Client
   private readonly store: Store
   private readonly node: Node
+  private readonly exporter: Exporter
   private stopping: Promise<void> | undefined
   private isStarted = false
 
-  constructor(store: Store, node: Node, client: Client) {
-    this.store = store
-    this.node = node
-    this.client = client
+  constructor(parts: {
+    readonly store: Store
+    readonly node: Node
+    readonly client: Client
+    readonly exporter: Exporter
+  }) {
+    this.store = parts.store
+    this.node = parts.node
+    this.client = parts.client
+    this.exporter = parts.exporter
   }
 
   get nodeId(): string {
@@ -135,6 +147,10 @@ class RunningEngine implements Engine {
 
   hinted({ partitions, free }: { readonly partitions: readonly number[]; readonly free: boolean }): void {
     this.node.hinted(partitions, free)
+  }
+
+  metrics(): Promise<string> {
+    return this.exporter.text()
   }
 
   stop(): Promise<void> {

@@ -3,6 +3,7 @@
 // delay forgets, when it is reset, the sample that is under way, and with it whatever blocks the loop right then.
 
 import type { Clock } from '../core/ports.js'
+import type { Distribution } from '../metrics/distribution.js'
 
 export interface Reading {
   /** 99th percentile. */
@@ -18,13 +19,16 @@ const SAMPLES_MAX = 1_000
 
 export class LoadMeter {
   readonly #clock: Clock
+  readonly #delays: Distribution
   #samples: number[] = []
   #cancel: (() => void) | undefined
   #readAtMs: number
   #cpuMicroseconds: number
 
-  constructor(clock: Clock) {
+  /** Each sample is observed in `delays`, too. */
+  constructor(clock: Clock, delays: Distribution) {
     this.#clock = clock
+    this.#delays = delays
     this.#readAtMs = clock.monotonicMs()
     this.#cpuMicroseconds = cpuMicroseconds()
   }
@@ -55,7 +59,9 @@ export class LoadMeter {
     const note = (): void => {
       if (this.#samples.length >= SAMPLES_MAX) this.#samples.shift()
       // A timer may fire a fraction of a millisecond early.
-      this.#samples.push(Math.max(0, this.#clock.monotonicMs() - dueMs))
+      const lateMs = Math.max(0, this.#clock.monotonicMs() - dueMs)
+      this.#samples.push(lateMs)
+      this.#delays.observeMs(lateMs)
       this.#cancel = this.#sample()
     }
     return this.#clock.after(SAMPLE_MS, note, { unref: true })

@@ -11,6 +11,7 @@ import type { Limits } from '../core/limits.js'
 import { Loop } from '../core/loop.js'
 import { silentLogger, type Clock, type Logger } from '../core/ports.js'
 import { keptMsOf, type KeptMs } from '../core/retention.js'
+import { Meters, OTHER_WORKFLOW, type NodeReading } from '../metrics/meters.js'
 import type { Host } from '../client/host.js'
 import { notFound } from '../client/refusals.js'
 import { HintInbox } from '../coordination/hint-inbox.js'
@@ -51,6 +52,8 @@ export interface NodeOptions {
   readonly limits: Limits
   readonly clock: Clock
   readonly log: Logger
+  /** Where it counts what it does; default: where nobody looks. */
+  readonly meters?: Meters
   readonly region: string
   readonly zone: string | null
   readonly address: string | null
@@ -93,6 +96,7 @@ export class Node implements RunHost, Host {
   readonly limits: Limits
   readonly clock: Clock
   readonly log: Logger
+  readonly meters: Meters
   readonly stepSlots: Slots
   isDraining = false
 
@@ -135,6 +139,9 @@ export class Node implements RunHost, Host {
     this.limits = limits
     this.clock = clock
     this.log = log
+    this.meters = options.meters ?? new Meters()
+    this.meters.node = () => this.reading()
+    const { meters } = this
     this.stepSlots = new Slots(limits.stepsPerNodeMax)
     this.suspended = new LRUCache({
       max: options.cacheExecutionsMax,
@@ -143,21 +150,24 @@ export class Node implements RunHost, Host {
     })
     this.lost = new Strangers(clock)
     this.databaseClock = new DatabaseClock(clock)
-    this.loadMeter = new LoadMeter(clock)
+    this.loadMeter = new LoadMeter(clock, meters.eventLoopDelay)
     this.commitLanes = new CommitLanes({
       lanes: options.lanes,
-      write: async (batch) => {
+      write: meters.lanes.commit.around(clock, async (batch: readonly Commit[]) => {
         const outcomes = await store.commit(batch)
         const written = outcomes.find((outcome) => outcome.kind === 'committed')
         if (written !== undefined) this.databaseClock.note(written.at)
+        outcomes.forEach(({ kind }, at) => {
+          if (kind === 'committed') meters.eventsWritten += batch[at]?.events.length ?? 0
+        })
         return outcomes
-      },
+      }),
     })
     this.childLane = new Lane({
       name: 'child',
       batchMax: START_BATCH_MAX,
       queueMax: CHILD_QUEUE_MAX,
-      write: (batch) => store.insertExecutions(batch),
+      write: meters.lanes.child.around(clock, (batch: readonly StartRow[]) => store.insertExecutions(batch)),
     })
     this.leases = new LeaseHolder({
       ...options,
@@ -194,6 +204,7 @@ export class Node implements RunHost, Host {
       store,
       clock,
       log,
+      meters,
       definitionOf: (workflow) => registry.get(workflow),
       pollMs: WATCHED_POLL_MS,
       onRung: (keys) => this.claims.look(keys),
@@ -204,6 +215,7 @@ export class Node implements RunHost, Host {
       registry,
       clock,
       log,
+      meters,
       leases: this.leases,
       live: this.live,
       suspended: this.suspended,
@@ -223,7 +235,7 @@ export class Node implements RunHost, Host {
       nodeId: () => this.nodeId,
       isReady: () => this.isReady,
       free: () => this.free,
-      adopt: (claimed, nodeId) => this.claims.adoptAll(claimed, nodeId),
+      adopt: (claimed, nodeId) => this.claims.adoptAll(claimed, nodeId, 'failover'),
     })
     this.hintPost = new HintPost({
       clock,
@@ -372,6 +384,25 @@ export class Node implements RunHost, Host {
     }
   }
 
+  private reading(): NodeReading {
+    const { nodeId, live, suspended, commitLanes, leases } = this
+    const { region, zone, release, capacity, store } = this.options
+    return {
+      nodeId,
+      region,
+      zone,
+      release,
+      capacity,
+      database: store.dialect,
+      running: live.size,
+      cached: suspended.size,
+      commitsWaiting: commitLanes.depth,
+      isTrusted: leases.isTrusted(),
+      nodes: leases.leases.length,
+      partitions: leases.partitions.length,
+    }
+  }
+
   /** Whether the node can do its work: its lease is trusted and it is not on its way out. */
   get isReady(): boolean {
     return !this.isDraining && this.leases.isTrusted()
@@ -443,6 +474,7 @@ export class Node implements RunHost, Host {
 
   dropped(run: Run, reason: 'lost' | 'unavailable' | 'broken', error?: unknown): void {
     this.forget(run)
+    this.meters.dropped[reason]++
     if (reason === 'broken') return void this.givingBack.setAside(run, error)
     if (reason === 'lost') {
       this.gatekeeper.noteEnded(run.key, run.definition)
@@ -476,6 +508,7 @@ export class Node implements RunHost, Host {
   started(row: StartRow, outcome: StartOutcome): void {
     if (row.claimedBy !== null) this.reserved--
     if (outcome.kind !== 'created') return
+    this.meters.of(row.workflow).started[row.parent === undefined ? 'client' : 'child']++
     if (!outcome.claimed) return this.claims.poke()
     const definition = this.registry.get(row.workflow)
     if (definition === undefined || row.claimedBy !== this.nodeId || this.isDraining) {
@@ -514,6 +547,15 @@ export class Node implements RunHost, Host {
 
   ended(executionId: string): void {
     this.live.get(executionId)?.drop('lost')
+  }
+
+  restarted({ workflow }: StartRow): void {
+    this.meters.of(workflow).started.restart++
+  }
+
+  terminated(executionId: string, workflow?: string): void {
+    const run = this.live.get(executionId) ?? this.suspended.peek(executionId)
+    this.meters.of(workflow ?? run?.definition.name ?? OTHER_WORKFLOW).closed.terminated++
   }
 
   poke(keys: readonly ExecutionKey[]): void {

@@ -3,6 +3,7 @@
 import type { ExecutionKey, ExecutionStatus } from '../core/execution.js'
 import type { Limits } from '../core/limits.js'
 import type { Clock, Logger } from '../core/ports.js'
+import type { Meters } from '../metrics/meters.js'
 import type { Commit, CommitOutcome, StartOutcome, StartRow, Store } from '../store/store.js'
 import type { Registry } from '../workflow/registry.js'
 import type { Run } from './run.js'
@@ -15,6 +16,7 @@ export interface RunHost {
   readonly limits: Limits
   readonly clock: Clock
   readonly log: Logger
+  readonly meters: Meters
   readonly stepSlots: Slots
   readonly isDraining: boolean
   /** Whether this node may still start steps (its lease is trusted). */

@@ -68,6 +68,8 @@ export class Run {
   readonly parent: ParentLink | null
   run: number
   runVersion: number
+  /** When this run was started, by the database's clock. */
+  startedMs = 0
   claimEpoch: number
   readonly crashes: number
   private claimedVersion = 0
@@ -152,6 +154,7 @@ export class Run {
   async begin(history: readonly Event[], waking: Waking, isSeen = false): Promise<void> {
     for (const event of history) this.bytes += event.payload?.length ?? 0
     for (const [seq, child] of openChildren(history)) this.children.set(seq, child)
+    this.startedMs = history[0]?.at.getTime() ?? 0
     this.isDelivering = true
     await this.instance.replay(history, isSeen)
     this.version = history.at(-1)?.version ?? this.version
@@ -400,6 +403,7 @@ export class Run {
     due.sort(([, a], [, b]) => a.dueAt - b.dueAt)
     for (const [seq, timer] of due) {
       this.timers.delete(seq)
+      this.host.meters.timerLag[timer.kind].observeMs(this.databaseMs() - timer.dueAt)
       if (timer.kind === 'sleep') this.append({ type: 'sleep_ended', seq })
       else if (timer.kind === 'retry') retryDue(this, timer.command)
       else {
@@ -669,6 +673,7 @@ export class Run {
 
   private closed(status: 'completed' | 'failed' | 'canceled' | 'terminated', events: number): void {
     this.version += events
+    this.host.meters.of(this.definition.name).ended(status, this.databaseMs() - this.startedMs)
     this.state = 'closed'
     this.abandonAll('closed')
     this.host.closed(this, status, this.closePayload)
@@ -679,8 +684,12 @@ export class Run {
     const recorded = events.map((event) => this.recorded(event, at))
     const started = recorded.at(-1)
     if (started === undefined) return this.drop('broken')
+    const meters = this.host.meters.of(this.definition.name)
+    meters.ended('continued', at.getTime() - this.startedMs)
+    meters.started.continue++
     this.run++
     this.runVersion = started.version
+    this.startedMs = at.getTime()
     this.ahead = 0
     this.next.transition = undefined
     this.isClosing = false

@@ -176,6 +176,8 @@ function ended(
 ): void {
   if (run.state !== 'live') return
   const { seq, name } = command
+  const meters = run.host.meters.of(run.definition.name)
+  meters.attempt(result.ok, run.host.clock.monotonicMs() - attempt.begunMs)
   if (result.ok) {
     try {
       const payload = run.encode(result.value, `result of step "${name}"`)
@@ -204,6 +206,7 @@ function ended(
   const waitMs = retryWaitMs(policy, progress.attempt, randomFraction())
   const leftMs = remainingMs(run, command)
   if (leftMs !== undefined && waitMs >= leftMs) return fail(run, command, progress, result.error, attempt)
+  meters.retries++
   const next = {
     attempt: progress.attempt + 1,
     lastHeartbeat: attempt.heartbeatGiven,

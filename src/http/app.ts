@@ -20,6 +20,7 @@ import { API_PREFIX, createApi } from './operations.js'
 import { Overload } from './overload.js'
 import { HttpProblem, problemResponse } from './problem.js'
 import { regionOperation } from './region.js'
+import { HttpMetrics } from './metrics.js'
 import { checkPathEncoding, mount } from './route.js'
 
 export interface HttpAppOptions {
@@ -31,6 +32,8 @@ export interface HttpAppOptions {
   readonly bodyBytesMax?: number
   /** Hints of other nodes, e.g. `(hint) => engine.hinted(hint)`; without it there is no such path. */
   readonly onHint?: (hint: Hint) => void
+  /** What GET /metrics tells of the node, e.g. `() => engine.metrics()`; without it there is no such path. */
+  readonly metrics?: () => Promise<string>
   /** Pages of these origins, such as https://app.example.com, may call the API from a browser; default none. */
   readonly corsOrigins?: readonly string[]
   /** What /regionz speaks for; default `local`. */
@@ -46,8 +49,9 @@ export interface HttpAppOptions {
  */
 export function createHttpApp(options: HttpAppOptions): Hono {
   const { client, readiness, log = silentLogger, draining = new AbortController().signal } = options
-  const { bodyBytesMax = BODY_BYTES_MAX, corsOrigins = [], onHint, region = 'local' } = options
+  const { bodyBytesMax = BODY_BYTES_MAX, corsOrigins = [], onHint, region = 'local', metrics } = options
   const overload = new Overload(systemClock)
+  const counts = new HttpMetrics(systemClock)
   const app = new Hono()
   app.onError((error, c) => {
     if (errorCode(error) === 'OVERLOADED') overload.note()
@@ -65,6 +69,7 @@ export function createHttpApp(options: HttpAppOptions): Hono {
     const text = `There is no resource at this path. The API begins at ${API_PREFIX} and is described at /docs.`
     return problemResponse(c, new HttpProblem('ROUTE_NOT_FOUND', text))
   })
+  app.use(counts.middleware)
   app.use(requestId())
   if (corsOrigins.length > 0) app.use(`${API_PREFIX}/*`, cors(crossOrigin(corsOrigins)))
   app.use(async (c, next) => {
@@ -79,6 +84,7 @@ export function createHttpApp(options: HttpAppOptions): Hono {
   const api = createApi(service)
   mount(app, '', [...healthOperations(service), regionOperation(service)])
   if (onHint !== undefined) mount(app, '', [hintRoute(onHint)])
+  if (metrics !== undefined) mount(app, '', [counts.route(metrics)])
   // Reads only: what a POST answers is short.
   app.on(
     'GET',

@@ -72,7 +72,7 @@ export function taken(
 ) {
   const { sql, tables } = database
   return sql`due as (
-      select e.region, e.partition, e.execution_id
+      select e.region, e.partition, e.execution_id, e.ready_at
       from (
         select n.* from near as n
         order by ${order}
@@ -90,7 +90,7 @@ export function taken(
       ready_at = null, status = 'running'
     from due as d
     where e.region = d.region and e.partition = d.partition and e.execution_id = d.execution_id
-    returning ${claimedColumns(database)}`
+    returning ${claimedColumns(database)}, d.ready_at as rung_at`
 }
 
 /**

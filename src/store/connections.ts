@@ -6,6 +6,7 @@
 
 import type postgres from 'postgres'
 import { type Clock, delay, randomFraction } from '../core/ports.js'
+import type { PoolReading } from '../metrics/meters.js'
 import { type DriverQuery, executorOf, onceOver, routed } from './driver-query.js'
 
 export interface ConnectionsOptions {
@@ -17,6 +18,8 @@ export interface ConnectionsOptions {
   readonly open: (onLost: () => void) => postgres.Sql
   /** While none can be opened: the longest wait before the next is tried. */
   readonly reconnectMaxMs: number
+  /** Is given what reads how many are in use. */
+  readonly meter?: ((read: () => PoolReading) => void) | undefined
 }
 
 interface Connection {
@@ -54,6 +57,12 @@ class Connections {
 
   constructor(options: ConnectionsOptions) {
     this.#options = options
+    options.meter?.(() => this.#reading())
+  }
+
+  #reading(): PoolReading {
+    const idle = this.#idle.length
+    return { busy: this.#all.size - idle, idle, waiting: this.#waiting.length, max: this.#options.max }
   }
 
   take(query: DriverQuery): void {

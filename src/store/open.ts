@@ -6,6 +6,7 @@ import { CerebelumError } from '../core/errors.js'
 import type { ExecutionKey } from '../core/execution.js'
 import { partitionOf } from '../core/partition.js'
 import { systemClock } from '../core/ports.js'
+import { Meters, type PoolReading } from '../metrics/meters.js'
 import { admit } from './admit.js'
 import { findHeld } from './claim.js'
 import { Claims, newToken } from './claims.js'
@@ -53,12 +54,15 @@ import { transact } from './transact.js'
 import { ringStranded, sweepConsumed, sweepStranded } from './upkeep.js'
 
 /** @throws CerebelumError DATABASE_UNAVAILABLE | DATABASE_SCHEMA | SETTINGS */
-export async function openStore(database: string | OpenStoreOptions): Promise<Store> {
+export async function openStore(
+  database: string | OpenStoreOptions,
+  meters: Meters = new Meters(),
+): Promise<Store> {
   // A program in JavaScript passes an unset variable on: that is told as what it is.
   const options = typeof database === 'object' ? database : { url: database }
-  const pools = await connect(options)
+  const pools = await connect(options, meters)
   try {
-    return await createStore(pools, options)
+    return await createStore(pools, options, meters)
   } catch (error) {
     await closePools(pools)
     throw asStoreError(error, { call: 'openStore', doubtful: false })
@@ -76,9 +80,9 @@ interface Pools {
 }
 
 /** Connects with session settings, or without them where a pooler in between refuses them. */
-async function connect(options: OpenStoreOptions): Promise<Pools> {
+async function connect(options: OpenStoreOptions, meters: Meters): Promise<Pools> {
   for (const settings of [true, false]) {
-    const pools = createPools(options, settings)
+    const pools = createPools(options, settings, meters)
     try {
       await pools.work`select 1`
       return pools
@@ -92,22 +96,35 @@ async function connect(options: OpenStoreOptions): Promise<Pools> {
   throw new CerebelumError('INTERNAL', 'No way to connect was tried. Please report this.')
 }
 
-function createPools(options: OpenStoreOptions, settings: boolean): Pools {
+function createPools(options: OpenStoreOptions, settings: boolean, meters: Meters): Pools {
   const shared = { url: options.url, statementTimeoutMs: timeoutOf(options), settings, name: 'cerebelum' }
   const ours = { ...shared, isIndexed: true }
+  const metered = (pool: string) => ({
+    meter: (read: () => PoolReading) => void meters.pools.set(pool, read),
+  })
   return {
-    work: createPool({ ...ours, connections: options.connections ?? CONNECTIONS_DEFAULT }),
+    work: createPool({
+      ...ours,
+      ...metered('work'),
+      connections: options.connections ?? CONNECTIONS_DEFAULT,
+    }),
     heartbeat: createPool({
       ...ours,
+      ...metered('heartbeat'),
       connections: HEARTBEAT_CONNECTIONS,
       reconnectMaxMs: BEAT_STEP_MAX_MS,
     }),
     transitions: new Sessions({
       ...ours,
+      ...metered('transitions'),
       connections: TRANSITION_CONNECTIONS,
       idleInTransactionMs: Math.min(TRANSITION_IDLE_MS, shared.statementTimeoutMs),
     }),
-    transactions: new Sessions({ ...shared, connections: options.connections ?? CONNECTIONS_DEFAULT }),
+    transactions: new Sessions({
+      ...shared,
+      ...metered('transactions'),
+      connections: options.connections ?? CONNECTIONS_DEFAULT,
+    }),
   }
 }
 
@@ -132,7 +149,7 @@ const STATEMENT_TIMEOUT_MS = 30_000
 const RETRY_FOR_MS = 30_000
 const CLOSE_SECONDS = 5
 
-async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Store> {
+async function createStore(pools: Pools, options: OpenStoreOptions, meters: Meters): Promise<Store> {
   const dialect = await detectDialect(pools.work)
   const tables = tablesOf(pools.work, options.schema ?? 'cerebelum', dialect)
   const database: Database = { sql: pools.work, tables }
@@ -141,6 +158,7 @@ async function createStore(pools: Pools, options: OpenStoreOptions): Promise<Sto
     clock: systemClock,
     retryForMs: options.retryForMs ?? RETRY_FOR_MS,
     outage: new Outage(),
+    meters,
   }
   const partitionCount = await readPartitionCount(database)
   await checkSchema(database, dialect)

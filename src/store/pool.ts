@@ -4,6 +4,7 @@ import { Socket } from 'node:net'
 import postgres from 'postgres'
 import { CerebelumError } from '../core/errors.js'
 import { randomFraction, systemClock } from '../core/ports.js'
+import type { PoolReading } from '../metrics/meters.js'
 import { pooled } from './connections.js'
 import { type DriverQuery, executorOf, onceOver, routed } from './driver-query.js'
 
@@ -26,6 +27,8 @@ export interface PoolOptions {
   readonly reconnectMaxMs?: number
   /** Called with the payload of every NOTIFY that a LISTEN on this client brings. */
   readonly onNotify?: (payload: string) => void
+  /** Is given what reads how many connections are in use. */
+  readonly meter?: ((read: () => PoolReading) => void) | undefined
 }
 
 /** Opens no connection yet. */
@@ -36,6 +39,7 @@ export function createPool(options: PoolOptions): postgres.Sql {
     builder: create(options, lostSocket),
     open: (onLost) => createSession(options, onLost),
     reconnectMaxMs: options.reconnectMaxMs ?? RECONNECT_MAX_MS,
+    meter: options.meter,
   })
 }
 

@@ -2,7 +2,8 @@
 // outcome means is decided by the call itself, which is told that an earlier attempt was `doubtful`.
 
 import { type Clock, delay, randomFraction } from '../core/ports.js'
-import { asStoreError, sortFailure } from './failures.js'
+import type { Meters } from '../metrics/meters.js'
+import { asStoreError, failureCode, isFromDatabase, sortFailure } from './failures.js'
 
 export interface Attempt {
   /** An earlier attempt lost its connection under way: it may have been applied. */
@@ -19,6 +20,8 @@ export interface RetryPolicy {
   readonly stepMaxMs?: number
   /** Nothing is written: what a lost answer leaves unknown is of no consequence. */
   readonly isRead?: boolean
+  /** What counts what is tried again, and what is given up. */
+  readonly meters?: Pick<Meters, 'storeRetried' | 'storeFailed'> | undefined
 }
 
 /**
@@ -65,8 +68,12 @@ export async function withRetry<T>(
       const stepMs = kind === 'conflict' ? CONFLICT_STEP_MS : CONNECTION_STEP_MS
       const waitMs = backoffMs(stepMs, failures, policy.stepMaxMs ?? STEP_MAX_MS)
       const isLate = nowMs - sinceMs + waitMs > policy.retryForMs
-      if (!RETRIED.has(kind) || isLate || failures >= ATTEMPTS_MAX)
+      if (!RETRIED.has(kind) || isLate || failures >= ATTEMPTS_MAX) {
+        // What users' code throws within a transaction is no failure of the store.
+        if (RETRIED.has(kind) || isFromDatabase(error)) policy.meters?.storeFailed(failureCode(error))
         throw asStoreError(error, { call, doubtful: doubtful && policy.isRead !== true })
+      }
+      policy.meters?.storeRetried(failureCode(error))
       await delay(policy.clock, waitMs)
     }
   }

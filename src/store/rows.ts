@@ -80,6 +80,7 @@ export interface RawClaimed {
   readonly parent_seq: number | null
   readonly parent_run: number | null
   readonly at: Date
+  readonly rung_at?: Date
 }
 
 /** `regionOf` gives the home region of a partition; a parent lives where its id's hash says. */
@@ -96,6 +97,7 @@ export function decodeClaimed(raw: RawClaimed, home: Home): Claimed {
     attempts: raw.attempts,
     parent: decodeParent(raw, home),
     at: raw.at,
+    ...(raw.rung_at === undefined ? {} : { rungAt: raw.rung_at }),
   }
 }
 

@@ -23,6 +23,12 @@ export class Sessions {
   constructor(options: PoolOptions) {
     this.options = options
     this.limit = pLimit(options.connections)
+    options.meter?.(() => ({
+      busy: this.open.size - this.idle.length,
+      idle: this.idle.length,
+      waiting: this.limit.pendingCount,
+      max: options.connections,
+    }))
   }
 
   /** Runs `work` with a connection of its own, which nobody is given again once it is spoiled; waits for its turn. */

@@ -88,6 +88,8 @@ export interface Claimed {
   readonly parent: ParentLink | null
   /** Instant of the claim by the database's clock: what is due, is judged by this. */
   readonly at: Date
+  /** Since when the doorbell had been ringing that the claim answers. */
+  readonly rungAt?: Date
 }
 
 /** What one execution wants written by a commit lane: atomic as a whole. */

@@ -78,6 +78,10 @@ class DroppingEngine implements TestEngine {
     this.engine.hinted(hint)
   }
 
+  metrics(): Promise<string> {
+    return this.engine.metrics()
+  }
+
   stop(): Promise<void> {
     this.stopping ??= this.engine.stop().finally(() => dropSchema(this.place))
     return this.stopping

@@ -9,12 +9,14 @@ import { randomFraction, type Clock, type Logger } from '../core/ports.js'
 import { firingId, judgeFirings } from '../core/schedule.js'
 import { timesOf } from '../core/schedule-spec.js'
 import { type KnownWorkflow, scheduledStart } from '../store/scheduled-start.js'
+import type { Meters } from '../metrics/meters.js'
 import type { ScheduleChange, SeenSchedule, Store } from '../store/store.js'
 
 export interface ScheduleLoopOptions {
   readonly store: Pick<Store, 'nextSchedule' | 'fireSchedules' | 'keyOf'>
   readonly clock: Clock
   readonly log: Logger
+  readonly meters?: Meters
   /** The version of a workflow that this node has. */
   readonly definitionOf: (workflow: string) => KnownWorkflow | undefined
   /** How long a schedule may lie that another process made; default 1 s. */
@@ -56,7 +58,7 @@ export class ScheduleLoop {
   }
 
   private async turn(): Promise<number> {
-    const { store, log, onRung, pollMs = POLL_MS } = this.options
+    const { store, log, onRung, meters, pollMs = POLL_MS } = this.options
     const nextInMs = await store.nextSchedule()
     if (nextInMs === null) return pollMs
     if (nextInMs > 0) return Math.min(pollMs, nextInMs + randomFraction() * SPREAD_MS)
@@ -64,7 +66,9 @@ export class ScheduleLoop {
     for (const { scheduleId, error } of failed) {
       log.error({ err: error, scheduleId }, 'a schedule cannot be judged; it is tried again in a while')
     }
-    const keys = changes.flatMap(({ starts }) => starts.map(({ key }) => key))
+    const starts = changes.flatMap((change) => change.starts)
+    for (const { workflow } of starts) if (meters !== undefined) meters.of(workflow).started.schedule++
+    const keys = starts.map(({ key }) => key)
     if (changes.length > 0) onRung(keys)
     if (changes.length + failed.length > 0) {
       this.heldMs = HELD_MS_MIN

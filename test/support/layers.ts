@@ -17,7 +17,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     packages: ['@standard-schema/spec', 'croner', 'devalue', 'ms', 'pure-rand', 'uuid'],
     node: ['node:async_hooks', 'node:crypto'],
   },
-  metrics: { below: ['core'], packages: [], node: [] },
+  metrics: { below: ['core'], packages: ['prom-client'], node: [] },
   workflow: {
     below: ['core', 'metrics'],
     packages: ['@standard-schema/spec', 'pure-rand', 'uuid'],

@@ -43,6 +43,7 @@ conformance('claims', (context) => {
       attempts: 0,
       parent: null,
       at: expect.any(Date),
+      rungAt: expect.any(Date),
     })
     const [row] = await context.store.readExecutions(key === undefined ? [] : [key])
     expect(row).toMatchObject({ status: 'running', claimedBy: 'a', claimEpoch: 1, readyAt: null })
