@@ -8,25 +8,18 @@
 // It comes in two shapes, because most of the traffic is plain appends that write no row of `executions` at all.
 
 import type { Commit, CommitOutcome } from './store.js'
+import { appendResults, areResults } from './append.js'
 import { instantArray, plainArray, textArray } from './arrays.js'
+import { areEnds, closeExecutions } from './close.js'
+import { fenceColumns, type Passed } from './fence.js'
 import type { Database } from './tables.js'
-
-interface Passed {
-  readonly at: Date
-  /** Indexes of those whose fence held, with commas; null: all of them, which is the rule. */
-  readonly passed: string | null
-  /** Indexes of those released whose doorbell rings. */
-  readonly rung: string | null
-}
 
 /** Writes the commits whose fence holds: their outcomes in order, undefined where it did not. */
 export async function writeCommits(
   database: Database,
   commits: readonly Commit[],
 ): Promise<(CommitOutcome | undefined)[]> {
-  const [row] = commits.some(writesMore)
-    ? await writeAll(database, commits)
-    : await writeAppends(database, commits)
+  const [row] = await statementFor(commits)(database, commits)
   if (row === undefined) return commits.map(() => undefined)
   const { at } = row
   const quiet: CommitOutcome = { kind: 'committed', at, rung: false }
@@ -34,6 +27,14 @@ export async function writeCommits(
   for (const n of indexes(row.passed)) outcomes[n] = quiet
   for (const n of indexes(row.rung)) outcomes[n] = { kind: 'committed', at, rung: true }
   return outcomes
+}
+
+/** The leanest that can say what is to be written. */
+function statementFor(
+  commits: readonly Commit[],
+): (database: Database, commits: readonly Commit[]) => Promise<Passed[]> {
+  if (!commits.some(writesMore)) return areResults(commits) ? appendResults : writeAppends
+  return areEnds(commits) ? closeExecutions : writeAll
 }
 
 /** One row with lists instead of a row each: the driver's work per row was a tenth of the node's. */
@@ -237,18 +238,6 @@ function writeAll(database: Database, commits: readonly Commit[]): Promise<Passe
     select now() as at, string_agg(case when p.rung then p.n::text end, ',') as rung,
       case when count(*) < ${commits.length}::int8 then coalesce(string_agg(p.n::text, ','), '') end as passed
     from passed as p`
-}
-
-function fenceColumns(commits: readonly Commit[]) {
-  return {
-    n: plainArray(commits.map((_, n) => n)),
-    region: textArray(commits.map((commit) => commit.key.region)),
-    partition: plainArray(commits.map((commit) => commit.key.partition)),
-    executionId: textArray(commits.map((commit) => commit.key.executionId)),
-    /** One for all: `splitCommits` sees to it. */
-    nodeId: commits[0]?.nodeId ?? '',
-    epoch: plainArray(commits.map((commit) => commit.claimEpoch)),
-  }
 }
 
 function eventColumns(commits: readonly Commit[]) {

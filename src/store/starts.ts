@@ -6,6 +6,7 @@ import { instantArray, plainArray, textArray } from './arrays.js'
 import { readExecutions } from './executions.js'
 import { type Claims, newToken } from './claims.js'
 import { keyColumns, slices } from './keys.js'
+import { arePlain, insertPlainStarts } from './plain-starts.js'
 import { type Attempt, type RetryPolicy, withRetry } from './retry.js'
 import type { ExecutionRow, StartOutcome, StartRow } from './store.js'
 import type { Database } from './tables.js'
@@ -69,11 +70,9 @@ async function start(database: Database, call: Call): Promise<StartOutcome[]> {
   // An id that was taken, and whose execution was removed before we read it, is tried again.
   for (let round = 0; round < ROUNDS_MAX && known.size < rows.length; round++) {
     const open = rows.map((row, n) => ({ row, n })).filter(({ n }) => !known.has(n))
-    const created = await insertStarts(
-      database,
-      open.map(({ row }) => row),
-      call.token,
-    )
+    const wanted = open.map(({ row }) => row)
+    const insert = arePlain(wanted) ? insertPlainStarts : insertStarts
+    const created = await insert(database, wanted, call.token)
     for (const { n, at } of created) {
       const entry = open[n]
       if (entry !== undefined) known.set(entry.n, { kind: 'created', at, claimed: isClaimable(entry.row) })

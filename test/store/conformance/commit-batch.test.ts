@@ -61,6 +61,75 @@ conformance('commit, in batches', (context) => {
     expect(histories.map((events) => events.length)).toEqual(keys.map((_, n) => (n === bad ? 0 : 1)))
   })
 
+  test.each([
+    ['results', {}],
+    ['ends', { transition: { kind: 'close', status: 'completed' } as const }],
+  ])(
+    'of %s, several events each, some of which have lost their claim, the others are written',
+    async (_what, more) => {
+      const { keys, node } = await claimed(40)
+      const lost = new Set([0, 21, 39])
+      const commits = keys.map((key, n) =>
+        commitOf(key, node, {
+          events: [stepCompleted(1), stepCompleted(2)],
+          ...(lost.has(n) ? { claimEpoch: 9 } : {}),
+          ...more,
+        }),
+      )
+      const expected = commits.map((_, n) => (lost.has(n) ? 'lost' : 'committed'))
+      expect(kindsOf(await context.store.commit(commits))).toEqual(expected)
+      const histories = await context.store.readHistories(
+        keys.map((key) => ({ key, from: 2 })),
+        10,
+      )
+      expect(histories.map((events) => events.length)).toEqual(keys.map((_, n) => (lost.has(n) ? 0 : 2)))
+    },
+  )
+
+  test('an end, or a result, leaves the same behind in a lean statement and beside what takes the large one', async () => {
+    const { place, keys, node } = await claimed(5)
+    const [alone, beside, resultAlone, resultBeside, other] = keys
+    if (!alone || !beside || !resultAlone || !resultBeside || !other) throw new Error('no keys')
+    const seenAt = new Date('2026-01-02T03:04:05.678Z')
+    const end = (key: typeof alone): Commit =>
+      commitOf(key, node, {
+        events: [
+          { ...stepCompleted(1), at: seenAt },
+          { type: 'failed', payload: '"why"' },
+        ],
+        transition: { kind: 'close', status: 'failed' },
+      })
+    const message = commitOf(other, node, { messages: [reportTo(place.key('nobody'), 'm')] })
+    const outcomes = [
+      await context.store.commit([end(alone)]),
+      await context.store.commit([commitOf(resultAlone, node)]),
+      await context.store.commit([end(beside), commitOf(resultBeside, node), message]),
+    ]
+    expect(outcomes.map(kindsOf)).toEqual([
+      ['committed'],
+      ['committed'],
+      ['committed', 'committed', 'committed'],
+    ])
+    const found = await context.sql<Record<string, unknown>[]>`
+      select e.execution_id, to_jsonb(e) - array['execution_id', 'partition', 'closed_at', 'started_at', 'claim_token'] as row,
+        e.closed_at is not null as closed,
+        (select jsonb_agg(to_jsonb(v) - array['execution_id', 'partition', 'at'] order by v.version)
+          from events as v where v.execution_id = e.execution_id) as events,
+        (select v.at from events as v where v.execution_id = e.execution_id and v.version = 2) as at
+      from executions as e`
+    const of = (key: typeof alone) => {
+      const row = found.find(({ execution_id }) => execution_id === key.executionId)
+      return { ...row, execution_id: undefined }
+    }
+    expect(of(alone)).toEqual(of(beside))
+    expect(of(alone)).toMatchObject({
+      closed: true,
+      row: { status: 'failed', version: 3, claimed_by: null },
+      at: seenAt,
+    })
+    expect({ ...of(resultAlone), at: 0 }).toEqual({ ...of(resultBeside), at: 0 })
+  })
+
   test('only data that the database refuses is lost with a cause: it is not to be tried again', async () => {
     const { keys, node } = await claimed(2)
     const [refused, taken] = keys.map((key) => commitOf(key, node))

@@ -90,6 +90,22 @@ conformance('starts', (context) => {
     expect(outcomes.map(({ kind }) => kind)).toEqual(keys.map((_, n) => (n % 3 === 0 ? 'exists' : 'created')))
   })
 
+  test('a plain start leaves the same behind alone and beside what takes the large statement', async () => {
+    const place = new Place()
+    const [alone, beside, other] = place.keys(3)
+    if (!alone || !beside || !other) throw new Error('no keys')
+    const plain = (key: typeof alone) => startRow(key, { claimedBy: place.node('a'), startId: 'one' })
+    await context.store.insertExecutions([plain(alone)])
+    await context.store.insertExecutions([plain(beside), startRow(other, { attributes: { of: 'both' } })])
+    const found = await context.sql<{ row: unknown; events: unknown }[]>`
+      select to_jsonb(e) - array['execution_id', 'partition', 'started_at', 'claim_token'] as row,
+        (select jsonb_agg(to_jsonb(v) - array['execution_id', 'partition', 'at'])
+          from events as v where v.execution_id = e.execution_id) as events
+      from executions as e where e.execution_id in (${alone.executionId}::text, ${beside.executionId}::text)`
+    expect(found).toHaveLength(2)
+    expect(found[0]).toEqual(found[1])
+  })
+
   test('ten starts of one id at once, from two pools: exactly one is created', async () => {
     const place = new Place()
     const key = place.key('one')
