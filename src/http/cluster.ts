@@ -8,7 +8,9 @@ import { noQuery } from './schemas.js'
 import { toJson } from './to-json.js'
 import { instantOut } from './wire.js'
 
-const imbalance = z.object({ partitions: z.number(), running: z.number() }).meta({ id: 'Imbalance' })
+const imbalance = z
+  .object({ partitions: z.number(), running: z.number() })
+  .meta({ id: 'Imbalance', description: 'The largest share over the mean; 1 is even.' })
 
 const node = z
   .object({
@@ -65,7 +67,7 @@ const cluster = z
     nodes: z.array(node),
     regions: z.array(region),
     partitions: z.array(partition),
-    imbalance: imbalance.meta({ description: 'The largest share over the mean; 1 is even.' }),
+    imbalance,
   })
   .meta({ id: 'Cluster' })
 

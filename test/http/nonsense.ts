@@ -342,7 +342,7 @@ export const madeUpRequest: fc.Arbitrary<MadeUp> = fc
   .tuple(target, headers)
   .map(([made, sent]) => ({ ...made, headers: sent }))
 
-function encode(text: string): string {
+export function encode(text: string): string {
   try {
     return encodeURIComponent(text)
   } catch {
