@@ -31,9 +31,13 @@ export interface TestHttp extends TestEngine {
 
 export function useHttp(
   workflows: readonly Workflow[],
-  options: Partial<Omit<EngineOptions, 'workflows'>> & { readonly app?: Partial<HttpAppOptions> } = {},
+  options: Partial<Omit<EngineOptions, 'workflows'>> & {
+    readonly app?: Partial<HttpAppOptions>
+    /** What a node serves beside the API. */
+    readonly mount?: (app: ReturnType<typeof createHttpApp>) => void
+  } = {},
 ): TestHttp {
-  const { app: appOptions, ...engineOptions } = options
+  const { app: appOptions, mount, ...engineOptions } = options
   const using = useEngine(workflows, engineOptions)
   let server: HttpServer | undefined
   let judge: OpenApiJudge | undefined
@@ -41,7 +45,9 @@ export function useHttp(
   beforeAll(async () => {
     const { engine } = using
     const readiness = (): Promise<{ ready: boolean }> => Promise.resolve({ ready: engine.isReady })
-    server = await serveHttp(createHttpApp({ client: using.client, readiness, ...appOptions }), { port: 0 })
+    const app = createHttpApp({ client: using.client, readiness, ...appOptions })
+    mount?.(app)
+    server = await serveHttp(app, { port: 0 })
     judge = new OpenApiJudge((await send(`${server.url}/api/v1/openapi.json`, 'GET', {})).body)
   })
   afterAll(() => server?.close({ graceMs: 0 }))

@@ -40,8 +40,9 @@ export function Frame({ children }: { readonly children: ComponentChildren }) {
             type="button"
             class="button quiet small"
             onClick={nextTheme}
-            aria-label={`Theme: ${theme.value}`}
+            title="Dark, light, or as the system says"
           >
+            <span class="unseen">Theme: </span>
             {theme.value === 'system' ? 'Auto' : theme.value === 'dark' ? 'Dark' : 'Light'}
           </button>
           <button type="button" class="button quiet small" onClick={showKeys} aria-label="Keyboard">

@@ -4,6 +4,7 @@ import { render } from 'preact'
 import { useEffect } from 'preact/hooks'
 import { Frame } from './frame.js'
 import { KeyboardHelp, listenToKeys } from './keyboard.js'
+import { ExecutionPage } from './pages/execution.js'
 import { ExecutionsPage } from './pages/executions.js'
 import { Empty } from './parts/state.js'
 import { Toasts } from './parts/toasts.js'
@@ -25,6 +26,9 @@ function App() {
 
 function pageOf([first, second]: readonly string[]) {
   if (first === undefined) return { title: 'Executions', page: <ExecutionsPage /> }
+  if (first === 'executions' && second !== undefined) {
+    return { title: second, page: <ExecutionPage key={second} executionId={second} /> }
+  }
   return {
     title: 'Not found',
     page: (
