@@ -12,7 +12,7 @@ import { findHeld } from './claim.js'
 import { Claims, newToken } from './claims.js'
 import { readClusterStats } from './cluster-stats.js'
 import { insertDefinitions, readDefinitions } from './definitions.js'
-import { detectDialect } from './dialect.js'
+import { detectDialect, type Dialect } from './dialect.js'
 import { readHistories } from './events.js'
 import { readExecutions } from './executions.js'
 import { asStoreError, failureCode } from './failures.js'
@@ -24,7 +24,7 @@ import { Hints } from './hints.js'
 import { insertLease, readCluster, renewLease } from './leases.js'
 import { listExecutions } from './lists.js'
 import { givePartitions, readPartitions, takePartitions } from './partitions.js'
-import { createPool } from './pool.js'
+import { createPool, type PoolOptions } from './pool.js'
 import { enqueue } from './queue.js'
 import { Sessions } from './sessions.js'
 import { buryLeases, buryNodes, freeAll, removeLease } from './reap.js'
@@ -60,9 +60,9 @@ export async function openStore(
 ): Promise<Store> {
   // A program in JavaScript passes an unset variable on: that is told as what it is.
   const options = typeof database === 'object' ? database : { url: database }
-  const pools = await connect(options, meters)
+  const { pools, dialect } = await connect(options, meters)
   try {
-    return await createStore(pools, options, meters)
+    return await createStore({ pools, dialect, options, meters })
   } catch (error) {
     await closePools(pools)
     throw asStoreError(error, { call: 'openStore', doubtful: false })
@@ -80,25 +80,41 @@ interface Pools {
 }
 
 /** Connects with session settings, or without them where a pooler in between refuses them. */
-async function connect(options: OpenStoreOptions, meters: Meters): Promise<Pools> {
+async function connect(
+  options: OpenStoreOptions,
+  meters: Meters,
+): Promise<{ pools: Pools; dialect: Dialect }> {
   for (const settings of [true, false]) {
-    const pools = createPools(options, settings, meters)
+    const shared = { url: options.url, statementTimeoutMs: timeoutOf(options), settings, name: 'cerebelum' }
+    // Which settings the connections take depends on the database.
+    const first = createPool({ ...shared, isIndexed: true, connections: 1 })
+    let pools: Pools | undefined
     try {
+      const dialect = await detectDialect(first)
+      pools = createPools(shared, {
+        dialect,
+        connections: options.connections ?? CONNECTIONS_DEFAULT,
+        meters,
+      })
       await pools.work`select 1`
-      return pools
+      return { pools, dialect }
     } catch (error) {
-      await closePools(pools)
+      if (pools !== undefined) await closePools(pools)
       if (!settings || failureCode(error) !== '08P01') {
         throw asStoreError(error, { call: 'connecting', doubtful: false })
       }
+    } finally {
+      await first.end({ timeout: CLOSE_SECONDS })
     }
   }
   throw new CerebelumError('INTERNAL', 'No way to connect was tried. Please report this.')
 }
 
-function createPools(options: OpenStoreOptions, settings: boolean, meters: Meters): Pools {
-  const shared = { url: options.url, statementTimeoutMs: timeoutOf(options), settings, name: 'cerebelum' }
-  const ours = { ...shared, isIndexed: true }
+function createPools(
+  shared: Omit<PoolOptions, 'connections'>,
+  { dialect, connections, meters }: { dialect: Dialect; connections: number; meters: Meters },
+): Pools {
+  const ours = { ...shared, isIndexed: true, plansOnce: dialect === 'postgres' }
   const metered = (pool: string) => ({
     meter: (read: () => PoolReading) => void meters.pools.set(pool, read),
   })
@@ -106,7 +122,7 @@ function createPools(options: OpenStoreOptions, settings: boolean, meters: Meter
     work: createPool({
       ...ours,
       ...metered('work'),
-      connections: options.connections ?? CONNECTIONS_DEFAULT,
+      connections,
     }),
     heartbeat: createPool({
       ...ours,
@@ -123,7 +139,7 @@ function createPools(options: OpenStoreOptions, settings: boolean, meters: Meter
     transactions: new Sessions({
       ...shared,
       ...metered('transactions'),
-      connections: options.connections ?? CONNECTIONS_DEFAULT,
+      connections,
     }),
   }
 }
@@ -149,8 +165,17 @@ const STATEMENT_TIMEOUT_MS = 30_000
 const RETRY_FOR_MS = 30_000
 const CLOSE_SECONDS = 5
 
-async function createStore(pools: Pools, options: OpenStoreOptions, meters: Meters): Promise<Store> {
-  const dialect = await detectDialect(pools.work)
+async function createStore({
+  pools,
+  dialect,
+  options,
+  meters,
+}: {
+  pools: Pools
+  dialect: Dialect
+  options: OpenStoreOptions
+  meters: Meters
+}): Promise<Store> {
   const tables = tablesOf(pools.work, options.schema ?? 'cerebelum', dialect)
   const database: Database = { sql: pools.work, tables }
   const pulse: Database = { sql: pools.heartbeat, tables }
