@@ -91,6 +91,7 @@ const SKIPPING = [
   ['executions', 'executions_claimed', 'claimed_by is not null'],
   ['executions', 'executions_stranded', "status = 'running' and claimed_by is null and ready_at is null"],
   ['timers', 'timers_due', 'true'],
+  ['retention', 'retention_due', 'due_at is not null'],
 ] as const
 
 async function allSeen(
@@ -100,8 +101,10 @@ async function allSeen(
 ): Promise<boolean> {
   const { region, table, index, condition } = entries
   const by = dialect === 'cockroachdb' ? `${table}@${index}` : table
+  // A workflow's name is its place's region where a table has none.
+  const place = table === 'retention' ? 'workflow' : 'region'
   const read = (how: string): Promise<object[]> =>
-    sql.unsafe(`select 1 from ${by} where region = $1::text and ${condition} ${how}`, [region])
+    sql.unsafe(`select 1 from ${by} where ${place} = $1::text and ${condition} ${how}`, [region])
   return (await read('for update skip locked')).length === (await read('')).length
 }
 

@@ -194,12 +194,19 @@ conformance('retention', (context) => {
     expect(idsOf(await found(sweepOf(place)))).toEqual([parent.executionId])
   })
 
+  async function takeSettled(
+    place: Place,
+    options: { readonly canArchive: boolean; readonly holdMs: number },
+  ): Promise<Sweep | null> {
+    await context.settled(place)
+    return context.store.takeSweep(options)
+  }
+
   test("a sweep is one node's at a time, due again when its taker was not heard of", async () => {
     const place = new Place()
     await context.sql`delete from retention`
     await context.store.writePolicies([sweepOf(place)])
-    const take = (holdMs: number): Promise<Sweep | null> =>
-      context.store.takeSweep({ canArchive: false, holdMs })
+    const take = (holdMs: number): Promise<Sweep | null> => takeSettled(place, { canArchive: false, holdMs })
     expect(await take(0)).toMatchObject({ workflow: place.region, passed: null })
     const sweep = await take(3_600_000)
     expect(sweep).toMatchObject({ workflow: place.region })
@@ -223,9 +230,9 @@ conformance('retention', (context) => {
     const place = new Place()
     await context.sql`delete from retention`
     await context.store.writePolicies([{ ...sweepOf(place), archived: true }])
-    expect(await context.store.takeSweep({ canArchive: false, holdMs: 0 })).toBeNull()
-    expect(await context.store.takeSweep({ canArchive: true, holdMs: 0 })).toMatchObject({ archived: true })
+    expect(await takeSettled(place, { canArchive: false, holdMs: 0 })).toBeNull()
+    expect(await takeSettled(place, { canArchive: true, holdMs: 0 })).toMatchObject({ archived: true })
     await context.store.writePolicies([sweepOf(place, 'off')])
-    expect(await context.store.takeSweep({ canArchive: true, holdMs: 0 })).toBeNull()
+    expect(await takeSettled(place, { canArchive: true, holdMs: 0 })).toBeNull()
   })
 })

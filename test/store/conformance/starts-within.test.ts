@@ -12,7 +12,9 @@ conformance("starts within the caller's transaction", (context) => {
       const outcomes = await context.store.insertExecutionsWithin(sql, [
         startRow(key, { claimedBy: place.node('a') }),
       ])
-      expect(await context.store.readExecutions([key])).toEqual([null])
+      // A reader of CockroachDB looks at nothing that is not committed either, but waits for it, here for ever.
+      if (context.store.dialect === 'postgres')
+        expect(await context.store.readExecutions([key])).toEqual([null])
       return outcomes
     })
     expect(outcome).toMatchObject({ kind: 'created', claimed: false })
