@@ -16,6 +16,7 @@ import { addNodesCommand } from './nodes-command.js'
 import { addPartitionsCommand } from './partitions-command.js'
 import { addSchedulesCommand } from './schedules-command.js'
 import { addServeCommand } from './serve-command.js'
+import { addTraceCommand } from './trace-command.js'
 
 const interrupt = listenForSignals()
 
@@ -37,6 +38,7 @@ async function main(): Promise<number> {
   addSchedulesCommand(program, run)
   addDeadLettersCommand(program, run)
   addArchiveCommand(program, run)
+  addTraceCommand(program, run)
   try {
     await program.parseAsync()
     return code

@@ -39,8 +39,12 @@ export function writeTable({ head, rows }: TableData, stream: OutputStream = pro
 
 /** Control characters of a value (an execution id is anybody's text) must not reach the terminal. */
 function cellText(value: string | number | null): string {
+  return value === null ? '-' : printable(String(value))
+}
+
+export function printable(text: string): string {
   // eslint-disable-next-line no-control-regex
-  return value === null ? '-' : String(value).replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ')
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ')
 }
 
 /** Column widths only when the table would be wider than the terminal: the widest column gives way. */
@@ -59,7 +63,7 @@ function widthsFor(options: {
   return { colWidths: widths.map((width, at) => (at === widest ? Math.max(8, width - excess) : width)) }
 }
 
-function isColorless(stream: OutputStream): boolean {
+export function isColorless(stream: OutputStream): boolean {
   return stream.isTTY !== true || (process.env['NO_COLOR'] ?? '') !== ''
 }
 
