@@ -5,6 +5,7 @@ import { inject, expect, it } from 'vitest'
 import { openPlace } from './harness/place.js'
 import { median, percentile } from './harness/pairs.js'
 import { besideRaw } from './load/beside-raw.js'
+import { caches } from './load/caches.js'
 import { cluster } from './load/cluster.js'
 import { failover } from './load/failover.js'
 import { SHAPES } from './load/shapes.js'
@@ -63,6 +64,19 @@ it('cluster counts, kills and drains nodes', async () => {
     await place.close()
   }
 }, 120_000)
+
+it('caches wakes what is in memory and what is not, and each answers from its whole history', async () => {
+  const place = await openPlace(inject('databaseUrl'))
+  try {
+    const sizes = { events: [3], executions: 5, seconds: 0.4, rounds: 1 }
+    const report = await caches(place, { ...sizes, onProgress: () => undefined })
+    expect(report.rows).toMatchObject([{ events: 3, runs: 1 }])
+    expect(report.rows[0]?.hit_rate).toBeGreaterThan(0.5)
+    expect(report.rows[0]?.ratio).toBeGreaterThan(0)
+  } finally {
+    await place.close()
+  }
+}, 60_000)
 
 it('medians and percentiles are those of the values', () => {
   expect(median([3, 1, 2])).toBe(2)

@@ -2,7 +2,6 @@
 // and puts them to work: from memory when nobody claimed them since, else from their histories. What it took and could
 // not load is given back. It looks at once when it is poked, and the slower the longer there is nothing.
 
-import type { LRUCache } from 'lru-cache'
 import type { Home } from '../coordination/assignment.js'
 import type { LeaseHolder } from '../coordination/lease-holder.js'
 import { CerebelumError } from '../core/errors.js'
@@ -21,6 +20,7 @@ import { LATE_MS } from './lookout.js'
 import { Run, SUSPECT_CRASHES, type Waking } from './run.js'
 import type { RunHost } from './run-host.js'
 import { Strangers } from './strangers.js'
+import type { SuspendedRuns } from './suspended-runs.js'
 
 export interface ClaimLoopOptions {
   readonly host: RunHost
@@ -31,7 +31,7 @@ export interface ClaimLoopOptions {
   readonly meters: Meters
   readonly leases: LeaseHolder
   readonly live: LiveRuns
-  readonly suspended: LRUCache<string, Run>
+  readonly suspended: SuspendedRuns
   readonly givingBack: GivingBack
   readonly gatekeeper: Gatekeeper
   /** Changes when the node joins as new: what was claimed under the old id is lost. */
@@ -232,7 +232,10 @@ export class ClaimLoop {
     const begunMs = clock.monotonicMs()
     const at = claimed[0]?.at
     if (at !== undefined) this.options.noteTime(at)
-    const ready = this.withoutSuspects(claimed).map((claim) => ({ claim, cached: this.takeCached(claim) }))
+    const ready = this.withoutSuspects(claimed).map((claim) => ({
+      claim,
+      cached: this.options.suspended.take(claim),
+    }))
     const toLoad = ready.filter(({ cached }) => cached === undefined)
     const histories = await readHistories(
       this.options.store,
@@ -295,16 +298,6 @@ export class ClaimLoop {
     const nowMs = this.options.clock.monotonicMs()
     this.nextSuspectMs = Math.max(this.nextSuspectMs, nowMs) + SUSPECT_SPACING_MS / together
     return this.nextSuspectMs - nowMs
-  }
-
-  private takeCached(claim: Claimed): Run | undefined {
-    const cached = this.options.suspended.get(claim.key.executionId)
-    if (cached === undefined) return undefined
-    this.options.suspended.delete(claim.key.executionId)
-    // Nobody claimed it since: what is in memory is what is in the database.
-    if (cached.claimEpoch + 1 !== claim.claimEpoch || cached.version !== claim.version) return undefined
-    cached.claimEpoch = claim.claimEpoch
-    return cached
   }
 
   private load(claim: Claimed, history: readonly Event[], waking: Waking): void {

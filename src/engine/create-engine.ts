@@ -14,7 +14,7 @@ import type { ArchiveSink } from '../retention/archive-sink.js'
 import type { OpenStoreOptions, Store } from '../store/store.js'
 import type { Workflow } from '../workflow/define.js'
 import { Registry } from '../workflow/registry.js'
-import { Node } from './node.js'
+import { Node, type NodeStats } from './node.js'
 
 export interface EngineOptions {
   /** Where: a URL, or a URL with schema, connections and time-outs. Migrated before (`migrate`, or the CLI). */
@@ -56,6 +56,8 @@ export interface Engine {
   readonly nodeId: string
   /** Executions at work in this process. */
   readonly running: number
+  /** What this node holds in memory, how often that was of use, and what its background work has done. */
+  stats(): NodeStats
   /** Whether it may be given work: started, its lease trusted, not draining. */
   readonly isReady: boolean
   /**
@@ -132,6 +134,9 @@ class RunningEngine implements Engine {
   }
   get running(): number {
     return this.node.running
+  }
+  stats(): NodeStats {
+    return this.node.stats
   }
   get isReady(): boolean {
     return this.isStarted && this.node.isReady

@@ -1,7 +1,6 @@
 // One engine node: claims executions, runs them, and hands their appends to the commit lanes. Stateless: everything it
 // holds in memory may be lost at any moment. It puts the loops together; each loop has a file of its own.
 
-import { LRUCache } from 'lru-cache'
 import { DatabaseClock } from '../core/database-clock.js'
 import { settledWithin } from '../core/deadline.js'
 import { CerebelumError } from '../core/errors.js'
@@ -44,6 +43,7 @@ import { Run } from './run.js'
 import type { RunHost } from './run-host.js'
 import { Slots } from './slots.js'
 import { Strangers } from './strangers.js'
+import { type CacheStats, SuspendedRuns } from './suspended-runs.js'
 import { holdStrayRejections } from './stray-rejections.js'
 
 export interface NodeOptions {
@@ -74,6 +74,15 @@ export interface NodeOptions {
   readonly neighbors?: LeaseHolderOptions['neighbors']
 }
 
+/** What a node has done since it was made, and what it holds. */
+export interface NodeStats {
+  readonly running: number
+  readonly cache: CacheStats
+  /** By retention: executions removed, and those of them put into the archive. */
+  readonly removed: number
+  readonly archived: number
+}
+
 const CHILD_QUEUE_MAX = 100_000
 const START_BATCH_MAX = 500
 /** A node that leaves while the database is away would wait for all its retries: nothing is lost without them. */
@@ -102,7 +111,7 @@ export class Node implements RunHost, Host {
 
   private readonly options: NodeOptions
   private readonly live = new LiveRuns()
-  private readonly suspended: LRUCache<string, Run>
+  private readonly suspended: SuspendedRuns
   private readonly commitLanes: CommitLanes
   private readonly databaseClock: DatabaseClock
   private readonly loadMeter: LoadMeter
@@ -143,10 +152,9 @@ export class Node implements RunHost, Host {
     this.meters.node = () => this.reading()
     const { meters } = this
     this.stepSlots = new Slots(limits.stepsPerNodeMax)
-    this.suspended = new LRUCache({
-      max: options.cacheExecutionsMax,
-      maxSize: options.cacheBytesMax,
-      sizeCalculation: (run: Run) => run.bytes,
+    this.suspended = new SuspendedRuns({
+      executionsMax: options.cacheExecutionsMax,
+      bytesMax: options.cacheBytesMax,
     })
     this.lost = new Strangers(clock)
     this.databaseClock = new DatabaseClock(clock)
@@ -280,6 +288,11 @@ export class Node implements RunHost, Host {
 
   get running(): number {
     return this.live.size
+  }
+
+  get stats(): NodeStats {
+    const { removed, archived } = this.retention
+    return { running: this.live.size, cache: this.suspended.stats, removed, archived }
   }
 
   /** How many more executions may be at work. */
@@ -455,7 +468,7 @@ export class Node implements RunHost, Host {
   }
 
   released(run: Run, rung: boolean): void {
-    if (this.forget(run) && run.state === 'suspended') this.suspended.set(run.executionId, run)
+    if (this.forget(run) && run.state === 'suspended') this.suspended.keep(run)
     if (rung) this.claims.poke()
     this.pokeIfHungry()
   }
@@ -560,7 +573,7 @@ export class Node implements RunHost, Host {
 
   poke(keys: readonly ExecutionKey[]): void {
     // Whose partition it is: what is in our memory is woken here.
-    this.claims.look(keys.filter(({ executionId }) => this.suspended.has(executionId)))
+    this.claims.look(keys.filter((key) => this.suspended.has(key)))
   }
 
   scheduleChanged(rung: readonly ExecutionKey[]): void {

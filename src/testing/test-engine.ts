@@ -74,6 +74,10 @@ class DroppingEngine implements TestEngine {
     return this.engine.start()
   }
 
+  stats(): ReturnType<Engine['stats']> {
+    return this.engine.stats()
+  }
+
   hinted(hint: Parameters<Engine['hinted']>[0]): void {
     this.engine.hinted(hint)
   }
