@@ -29,7 +29,7 @@ export async function besideRaw(place: Place, shape: Shape, options: BesideRawOp
     onProgress(`warm-up: ${Math.round(warm.units / warm.seconds)} ${shape.unit}`)
     const reference = await startRawRows(place, {
       of: { schema, root: shape.root, table: shape.table?.name },
-      prepare: shape.prepare,
+      prepare: async (at, theirs) => shape.prepare?.(at, theirs),
       probeSeconds: warmUpSeconds < 1 ? 0 : warmUpSeconds / 10,
       onProgress,
     })

@@ -33,9 +33,10 @@ async function runShow(id: string, flags: ArchiveFlags): Promise<number> {
     throw new CerebelumError('SETTINGS', text, { setting: '--archive-dir' })
   }
   const { workflow, json } = flags
-  const execution = await openArchive(fileArchive(archiveDir)).read(id, {
-    ...(workflow === undefined ? {} : { workflow }),
-  })
+  const execution = await openArchive(fileArchive(archiveDir)).read(
+    id,
+    workflow === undefined ? {} : { workflow },
+  )
   if (json === true) process.stdout.write(`${JSON.stringify(toJson(execution))}\n`)
   else showExecution(execution)
   return EXIT.ok

@@ -54,7 +54,7 @@ export interface Handle<O = unknown> {
   /** Whether this call made it (false: it existed). */
   readonly created: boolean
   /** Waits for the result; see `Client.result`. */
-  result(options?: ResultOptions): Promise<O>
+  readonly result: (options?: ResultOptions) => Promise<O>
 }
 
 export interface ResultOptions {

@@ -5,7 +5,8 @@ import { durationMs, type Duration } from './duration.js'
 import { CerebelumError } from './errors.js'
 import type { ClosedStatus } from './execution.js'
 
-export type RetentionSpan = Duration | 'off'
+/** `off`: for good. (A duration is a text or a number, so that the type cannot say it.) */
+export type RetentionSpan = Duration
 
 /** A status that is left out goes by the engine's default. */
 export type Retention = RetentionSpan | { readonly [S in ClosedStatus]?: RetentionSpan }

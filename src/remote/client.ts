@@ -22,7 +22,7 @@ export interface RemoteHandle<O = unknown> {
   /** Whether this call made it (false: it existed). */
   readonly created: boolean
   /** Waits for the result; see `RemoteClient.result`. */
-  result(options?: ResultOptions): Promise<O>
+  readonly result: (options?: ResultOptions) => Promise<O>
 }
 
 /** Of one start among many. */

@@ -5,7 +5,16 @@ import { CerebelumError, errorCode } from '../core/errors.js'
 
 /** The error that problem details tell of. */
 export function errorOf(status: number, problem: unknown): CerebelumError {
-  const { code, detail, type, title, instance, status: _status, executionStatus, ...rest } = Object(problem)
+  const {
+    code,
+    detail,
+    type: _type,
+    title: _title,
+    instance: _instance,
+    status: _status,
+    executionStatus,
+    ...rest
+  } = Object(problem)
   const details = executionStatus === undefined ? rest : { ...rest, status: executionStatus }
   const known = errorCode({ code })
   if (known !== undefined) return new CerebelumError(known, String(detail), details)

@@ -73,7 +73,7 @@ export class Transport {
     throw unavailable(this.base, attempts, cause)
   }
 
-  private requestOf({ method, path, query = {}, body, key }: Call): { url: string; init: RequestInit } {
+  private requestOf({ method, path, query = {}, body, key }: Call): Wire {
     const search = new URLSearchParams()
     for (const [name, value] of Object.entries(query))
       if (value !== undefined) search.set(name, String(value))
@@ -91,7 +91,7 @@ export class Transport {
     }
   }
 
-  private async attempt<T>(call: Call, request: { url: string; init: RequestInit }): Promise<Sent<T>> {
+  private async attempt<T>(call: Call, request: Wire): Promise<Sent<T>> {
     const { fetch: fetching = fetch, headers = {}, timeoutMs = TIMEOUT_MS } = this.options
     const own = typeof headers === 'function' ? await headers() : headers
     const timeout = AbortSignal.timeout(timeoutMs + (call.waitMs ?? 0))
@@ -104,6 +104,11 @@ export class Transport {
       return { kind: 'away', error, afterMs: 0 }
     }
   }
+}
+
+interface Wire {
+  readonly url: string
+  readonly init: Omit<RequestInit, 'headers'> & { readonly headers: Fields }
 }
 
 type Sent<T> =
