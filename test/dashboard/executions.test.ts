@@ -260,20 +260,3 @@ suite('an execution', () => {
     await one.close()
   })
 })
-
-suite('on a phone and in the dark', () => {
-  test.each(['light', 'dark'] as const)('%s, 320 pixels wide, nothing is cut off', async (colorScheme) => {
-    for (const [name, path] of [
-      ['executions', '/'],
-      ['execution', '/executions/order-1'],
-    ] as const) {
-      const one = await open(path, { viewport: { width: 320, height: 640 }, colorScheme })
-      await one.page.getByText('order-1').first().waitFor()
-      const width: unknown = await one.page.evaluate('document.documentElement.scrollWidth')
-      expect(width, name).toBeLessThanOrEqual(320)
-      await one.screenshot(`${name}-320-${colorScheme}`)
-      await one.expectAccessible()
-      await one.close()
-    }
-  })
-})

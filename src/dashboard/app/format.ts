@@ -40,6 +40,7 @@ function rough(ms: number): string {
   if (ms < MINUTE) return `${Math.floor(ms / SECOND)} s`
   if (ms < HOUR) return `${Math.floor(ms / MINUTE)} m`
   if (ms < 2 * DAY) return `${Math.floor(ms / HOUR)} h`
+  if (ms < 10 * DAY) return pair(ms, { unit: DAY, name: 'd', part: HOUR, partName: 'h' })
   return `${Math.floor(ms / DAY)} d`
 }
 

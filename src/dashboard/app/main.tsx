@@ -4,8 +4,12 @@ import { render } from 'preact'
 import { useEffect } from 'preact/hooks'
 import { Frame } from './frame.js'
 import { KeyboardHelp, listenToKeys } from './keyboard.js'
+import { ClusterPage } from './pages/cluster.js'
+import { DeadLettersPage } from './pages/dead-letters.js'
 import { ExecutionPage } from './pages/execution.js'
 import { ExecutionsPage } from './pages/executions.js'
+import { SchedulesPage } from './pages/schedules.js'
+import { WorkflowsPage } from './pages/workflows.js'
 import { Empty } from './parts/state.js'
 import { Toasts } from './parts/toasts.js'
 import { followLinks, parts } from './router.js'
@@ -29,6 +33,10 @@ function pageOf([first, second]: readonly string[]) {
   if (first === 'executions' && second !== undefined) {
     return { title: second, page: <ExecutionPage key={second} executionId={second} /> }
   }
+  if (first === 'cluster') return { title: 'Cluster', page: <ClusterPage /> }
+  if (first === 'schedules') return { title: 'Schedules', page: <SchedulesPage /> }
+  if (first === 'dead-letters') return { title: 'Dead letters', page: <DeadLettersPage /> }
+  if (first === 'workflows') return { title: 'Workflows', page: <WorkflowsPage /> }
   return {
     title: 'Not found',
     page: (

@@ -6,7 +6,7 @@ import type { Recorded } from '../api/types.js'
 import { span as spanText, stamp } from '../format.js'
 import { diffLines } from '../history/diff.js'
 import { failureOf, type Attempt, type Span } from '../history/spans.js'
-import { JsonView, pretty } from '../parts/json.js'
+import { JsonView, readable } from '../parts/json.js'
 import { executionPath } from '../router.js'
 
 export function SpanDetail({ span, events }: { readonly span: Span; readonly events: readonly Recorded[] }) {
@@ -85,7 +85,7 @@ function AttemptDiff({ attempts }: { readonly attempts: readonly Attempt[] }) {
   const before = attempts[at - 1]
   const after = attempts[at]
   if (before === undefined || after === undefined) return null
-  const lines = diffLines(pretty(before.payload), pretty(after.payload))
+  const lines = diffLines(readable(before.payload), readable(after.payload))
   return (
     <section class="event-body">
       <h3 class="spread">

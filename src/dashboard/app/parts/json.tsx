@@ -11,10 +11,19 @@ export function pretty(value: unknown): string {
   return JSON.stringify(value, null, 2) ?? 'undefined'
 }
 
+/** For reading and comparing: the lines of a stack below each other. */
+export function readable(value: unknown): string {
+  return pretty(value).replaceAll(
+    /^(\s*)"stack": "(.*)"(,?)$/gm,
+    (_all, space: string, stack: string, comma: string) =>
+      `${space}"stack": "${stack.replaceAll('\\n', `\n${space}`)}"${comma}`,
+  )
+}
+
 export function JsonView({ value, what }: { readonly value: unknown; readonly what: string }) {
   const [isWhole, setIsWhole] = useState(false)
   const text = pretty(value)
-  const shown = isWhole ? text : text.slice(0, SHOWN_CHARACTERS)
+  const shown = isWhole ? readable(value) : readable(value).slice(0, SHOWN_CHARACTERS)
   return (
     <div class="json">
       <div class="json-tools">
@@ -23,7 +32,7 @@ export function JsonView({ value, what }: { readonly value: unknown; readonly wh
       <pre tabIndex={0} aria-label={what}>
         {tokens(shown)}
       </pre>
-      {shown.length < text.length && (
+      {!isWhole && shown.length === SHOWN_CHARACTERS && (
         <button type="button" class="button small" onClick={() => setIsWhole(true)}>
           Show all {number(text.length)} characters
         </button>
