@@ -5,11 +5,23 @@ import { registerBesideRaw } from './commands/beside-raw.js'
 import { registerCaches } from './commands/caches.js'
 import { registerCluster } from './commands/cluster.js'
 import { registerFailover } from './commands/failover.js'
+import { registerFanOut } from './commands/fan-out.js'
+import { registerLatency } from './commands/latency.js'
 import { registerPeers } from './commands/peers.js'
+import { registerReplay } from './commands/replay.js'
 
 const program = new Command('bench').description('Benchmarks of Cerebelum. Durability is never turned off.')
 
-for (const register of [registerBesideRaw, registerFailover, registerCluster, registerPeers, registerCaches])
-  register(program)
+const REGISTER = [
+  registerBesideRaw,
+  registerLatency,
+  registerReplay,
+  registerFanOut,
+  registerFailover,
+  registerCluster,
+  registerPeers,
+  registerCaches,
+]
+for (const register of REGISTER) register(program)
 
 await program.parseAsync()

@@ -3,7 +3,7 @@
 
 import type { Command } from 'commander'
 import { addBenchmark, seconds, whole, type CommonFlags } from '../harness/command.js'
-import { pairTable, progress } from '../harness/report.js'
+import { pairChart, pairTable, progress } from '../harness/report.js'
 import { besideRaw } from '../load/beside-raw.js'
 import { SHAPES } from '../load/shapes.js'
 
@@ -37,6 +37,7 @@ export function registerBesideRaw(program: Command): void {
           onProgress: progress,
         }),
       table: pairTable,
+      chart: pairChart,
     })
   }
 }

@@ -2,6 +2,7 @@
 // last line of standard output.
 
 import { cpus, totalmem } from 'node:os'
+import type { ChartData } from './chart.js'
 import type { Cost } from './cost.js'
 import type { PairResult } from './pairs.js'
 
@@ -66,6 +67,22 @@ export function pairTable(report: Report): TableText {
     ['on', onText(report), null],
   ]
   return { head: [report.name, `median of ${report.runs} rounds`, 'lowest … highest'], rows }
+}
+
+export function pairChart(report: Report): ChartData {
+  return {
+    title: `${report.name}: ours and the raw limit of its rows`,
+    unit: report.unit,
+    kind: 'bars',
+    labels: ['lowest', 'median', 'highest'],
+    series: [
+      { name: 'ours', values: [report.spread.ours[0], report.ours, report.spread.ours[1]] },
+      {
+        name: 'raw rows',
+        values: [report.spread.reference[0], report.reference, report.spread.reference[1]],
+      },
+    ],
+  }
 }
 
 export function progress(text: string): void {
