@@ -9,6 +9,8 @@ import { registerFanOut } from './commands/fan-out.js'
 import { registerLatency } from './commands/latency.js'
 import { registerPeers } from './commands/peers.js'
 import { registerReplay } from './commands/replay.js'
+import { registerScale } from './commands/scale.js'
+import { registerWaiting } from './commands/waiting.js'
 
 const program = new Command('bench').description('Benchmarks of Cerebelum. Durability is never turned off.')
 
@@ -17,6 +19,8 @@ const REGISTER = [
   registerLatency,
   registerReplay,
   registerFanOut,
+  registerWaiting,
+  registerScale,
   registerFailover,
   registerCluster,
   registerPeers,

@@ -29,7 +29,7 @@ export async function startLoad(
     cache: { executionsMax: Math.max(10_000, inFlight * shape.executions * 2) },
   })
   await engine.start()
-  let latencies: number[] = []
+  let latencies: number[][] = []
   let done = 0
   let next = 0
   return {
@@ -38,13 +38,14 @@ export async function startLoad(
       return done
     },
     async run(seconds) {
-      const slice = await runFor(engine, shape, { seconds, inFlight, latencies, from: next })
+      const { slice, latencies: some } = await runLoad(engine, shape, { seconds, inFlight, from: next })
+      latencies.push(some)
       next += slice.units
       done += slice.units
       return slice
     },
     takeLatencies() {
-      const taken = latencies
+      const taken = latencies.flat()
       latencies = []
       return taken
     },
@@ -52,23 +53,23 @@ export async function startLoad(
   }
 }
 
-async function runFor(
-  engine: Engine,
+/** So many in flight for so long; what is under way then is brought to its end. */
+export async function runLoad(
+  { client }: Engine,
   shape: Shape,
-  load: { seconds: number; inFlight: number; latencies: number[]; from: number },
-): Promise<Slice> {
+  load: { readonly seconds: number; readonly inFlight: number; readonly from: number },
+): Promise<{ slice: Slice; latencies: number[] }> {
   const begun = performance.now()
   const until = begun + load.seconds * 1_000
+  const latencies: number[] = []
   let n = load.from
-  let units = 0
   const worker = async (): Promise<void> => {
     while (performance.now() < until) {
       const startedAt = performance.now()
-      await shape.run(engine.client, n++)
-      load.latencies.push(performance.now() - startedAt)
-      units++
+      await shape.run(client, n++)
+      latencies.push(performance.now() - startedAt)
     }
   }
   await Promise.all(Array.from({ length: load.inFlight }, worker))
-  return { units, seconds: (performance.now() - begun) / 1_000 }
+  return { slice: { units: latencies.length, seconds: (performance.now() - begun) / 1_000 }, latencies }
 }

@@ -86,6 +86,31 @@ export async function startRawRows(place: Place, options: RawRowsOptions): Promi
   }
 }
 
+/** Fills the tables of a schema with copies of one unit that is in them. */
+export async function copyRows(
+  place: Place,
+  options: {
+    readonly of: RawRowsOptions['of']
+    readonly count: number
+    readonly onProgress: (text: string) => void
+  },
+): Promise<void> {
+  const { of, count, onProgress } = options
+  const template = await readTemplate(place.sql, of)
+  const statement = template.statementFor(of.schema)
+  let told = performance.now()
+  for (let from = 0; from < count; from += COPIES) {
+    const units = Math.min(COPIES, count - from)
+    await place.sql.unsafe(statement, template.parametersFor(units), { prepare: true })
+    if (performance.now() - told > 10_000) {
+      told = performance.now()
+      onProgress(`${from + units} of ${count} copied`)
+    }
+  }
+}
+
+const COPIES = 1_000
+
 function batchesOf(template: Template, count: number, units: number): Batch[] {
   return Array.from({ length: count }, () => ({ units, parameters: template.parametersFor(units) }))
 }

@@ -18,10 +18,12 @@ const DEADLINE_MS = 300_000
 export async function startChild<Order extends object, News>(
   file: string,
   parameters: readonly string[],
+  /** For Node itself. */
+  flags: readonly string[] = [],
 ): Promise<Child<Order, News>> {
   const loader = file.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : process.execArgv
   const child = fork(file, [...parameters], {
-    execArgv: loader,
+    execArgv: [...loader, ...flags],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   return {
