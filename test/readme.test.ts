@@ -113,6 +113,7 @@ describe('the tables', () => {
     const said: Partial<Record<keyof Config, string>> = {
       databaseUrl: 'embedded PostgreSQL',
       databasePort: 'none',
+      corsOrigins: 'none',
       port: String(DEFAULT_PORT),
       region: 'local',
       retention: '30 days',

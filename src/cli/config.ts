@@ -20,6 +20,7 @@ const settings = {
   host: setting('CEREBELUM_HOST', z.string().default('127.0.0.1')),
   port: setting('CEREBELUM_PORT', port().optional()),
   drainDelayMs: setting('CEREBELUM_DRAIN_DELAY_MS', integer(0, 600_000).default(0)),
+  corsOrigins: setting('CEREBELUM_CORS_ORIGINS', origins().optional()),
   region: setting(
     'CEREBELUM_REGION',
     z
@@ -71,6 +72,7 @@ export function readConfig(
     host: read('host', settings.host),
     port: read('port', settings.port),
     drainDelayMs: read('drainDelayMs', settings.drainDelayMs),
+    corsOrigins: read('corsOrigins', settings.corsOrigins),
     region: read('region', settings.region),
     retention: read('retention', settings.retention),
     archiveDir: read('archiveDir', settings.archiveDir),
@@ -135,4 +137,12 @@ function databaseUrl() {
     const url = URL.canParse(text) ? new URL(text) : null
     return url !== null && (url.protocol === 'postgres:' || url.protocol === 'postgresql:')
   }, 'expected postgres://user:password@host:port/database')
+}
+
+function origins() {
+  const expected = 'expected origins such as https://app.example.com, with commas between them'
+  return z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.trim()))
+    .refine((list) => list.every((one) => URL.canParse(one) && new URL(one).origin === one), expected)
 }

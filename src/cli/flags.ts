@@ -15,6 +15,7 @@ const FLAGS: { readonly [Name in SettingName]: readonly [flag: string, meaning: 
     '--drain-delay-ms <ms>',
     'how long to serve on, unready, before leaving: until balancers have noticed (default: 0)',
   ],
+  corsOrigins: ['--cors-origins <list>', 'origins whose pages may call the API (default: none)'],
   region: ['--region <name>', 'region of this node (default: local)'],
   retention: ['--retention <span>', 'how long closed executions are kept, or off (default: 30 days)'],
   archiveDir: ['--archive-dir <folder>', 'where they go before they are removed (default: nowhere)'],
@@ -35,6 +36,7 @@ export const NODE_FLAGS: readonly SettingName[] = [
   'host',
   'port',
   'drainDelayMs',
+  'corsOrigins',
   'retention',
   'archiveDir',
 ]

@@ -58,6 +58,7 @@ export async function startNode(settings: NodeSettings): Promise<RunningNode> {
       log,
       draining: draining.signal,
       ...(region === undefined ? {} : { region }),
+      ...(config.corsOrigins === undefined ? {} : { corsOrigins: config.corsOrigins }),
       onHint: (hint) => engine.hinted(hint),
       metrics: () => engine.metrics(),
     })

@@ -35,6 +35,11 @@ describe('settings', () => {
     expect(failure({ CEREBELUM_DATABASE_URL: 'postgres://localhost/x' }, flags)).not.toBeInstanceOf(Error)
   })
 
+  test('take several origins, with commas between them', () => {
+    const env = { CEREBELUM_CORS_ORIGINS: 'https://a.example, http://localhost:3000' }
+    expect(readConfig({}, env).corsOrigins).toEqual(['https://a.example', 'http://localhost:3000'])
+  })
+
   test('that are empty count as absent', () => {
     expect(readConfig({}, { CEREBELUM_DATABASE_URL: '', CEREBELUM_PORT: '' }).port).toBe(
       readConfig({}, {}).port,
@@ -51,6 +56,8 @@ describe('settings', () => {
     ['CEREBELUM_CONNECTIONS', '0'],
     ['CEREBELUM_SCHEMA', 'drop table;'],
     ['CEREBELUM_LOG_LEVEL', 'loud'],
+    ['CEREBELUM_CORS_ORIGINS', '*'],
+    ['CEREBELUM_CORS_ORIGINS', 'https://a.example/path'],
     ['CEREBELUM_DATABASE_URL', 'mysql://localhost/x'],
   ])('that are wrong are named: %s=%s', (name, value) => {
     const error = failure({ [name]: value })
