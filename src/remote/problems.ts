@@ -3,19 +3,17 @@
 
 import { CerebelumError, errorCode } from '../core/errors.js'
 
+/** What problem details have beside what they tell of. */
+const ENVELOPE: ReadonlySet<string> = new Set(['type', 'title', 'status', 'instance'])
+
 /** The error that problem details tell of. */
 export function errorOf(status: number, problem: unknown): CerebelumError {
-  const {
-    code,
-    detail,
-    type: _type,
-    title: _title,
-    instance: _instance,
-    status: _status,
-    executionStatus,
-    ...rest
-  } = Object(problem)
-  const details = executionStatus === undefined ? rest : { ...rest, status: executionStatus }
+  const { code, detail, executionStatus, ...rest } = Object(problem)
+  const about = Object.entries(rest).filter(([name]) => !ENVELOPE.has(name))
+  const details = Object.fromEntries([
+    ...about,
+    ...(executionStatus === undefined ? [] : [['status', executionStatus]]),
+  ])
   const known = errorCode({ code })
   if (known !== undefined) return new CerebelumError(known, String(detail), details)
   const said = typeof code === 'string' ? `${code}: ${String(detail)}` : 'which is no answer of Cerebelum'

@@ -73,32 +73,28 @@ export class Transport {
     throw unavailable(this.base, attempts, cause)
   }
 
-  private requestOf({ method, path, query = {}, body, key }: Call): Wire {
+  private requestOf({ method, path, query = {}, body, key }: Call): Prepared {
     const search = new URLSearchParams()
     for (const [name, value] of Object.entries(query))
       if (value !== undefined) search.set(name, String(value))
     return {
       url: `${this.base}/${path.map(encodeURIComponent).join('/')}${search.size === 0 ? '' : `?${search.toString()}`}`,
-      init: {
-        method,
-        headers: {
-          Accept: 'application/json, application/problem+json',
-          ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
-          ...(method === 'POST' ? { 'Idempotency-Key': key ?? randomHex(16) } : {}),
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      init: { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) },
+      fields: {
+        Accept: 'application/json, application/problem+json',
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+        ...(method === 'POST' ? { 'Idempotency-Key': key ?? randomHex(16) } : {}),
       },
     }
   }
 
-  private async attempt<T>(call: Call, request: Wire): Promise<Sent<T>> {
+  private async attempt<T>(call: Call, { url, init, fields }: Prepared): Promise<Sent<T>> {
     const { fetch: fetching = fetch, headers = {}, timeoutMs = TIMEOUT_MS } = this.options
     const own = typeof headers === 'function' ? await headers() : headers
     const timeout = AbortSignal.timeout(timeoutMs + (call.waitMs ?? 0))
     const signal = call.signal === undefined ? timeout : AbortSignal.any([call.signal, timeout])
     try {
-      const init = { ...request.init, headers: { ...own, ...request.init.headers }, signal }
-      return await read<T>(await fetching(request.url, init))
+      return await read<T>(await fetching(url, { ...init, headers: { ...own, ...fields }, signal }))
     } catch (error) {
       call.signal?.throwIfAborted()
       return { kind: 'away', error, afterMs: 0 }
@@ -106,9 +102,10 @@ export class Transport {
   }
 }
 
-interface Wire {
+interface Prepared {
   readonly url: string
-  readonly init: Omit<RequestInit, 'headers'> & { readonly headers: Fields }
+  readonly init: { readonly method: string; readonly body?: string }
+  readonly fields: Fields
 }
 
 type Sent<T> =
