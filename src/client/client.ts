@@ -10,6 +10,7 @@ import type { Priority } from '../core/priority.js'
 import type { Workflow } from '../workflow/define.js'
 import type { ClusterChange, ClusterStats } from './cluster.js'
 import type { Schedules } from './schedules.js'
+import type { Throughput, ThroughputFilter } from './throughput.js'
 
 export interface StartOptions {
   /** 1 to 200 printable characters; default: a generated, time-ordered id. */
@@ -208,6 +209,8 @@ export interface Client {
   workflow(name: string): Promise<WorkflowDetails>
   /** The nodes and their load, the partitions and their owners, and how even it is. */
   clusterStats(): Promise<ClusterStats>
+  /** How many executions were started lately, and how those ended. @throws INVALID_ARGUMENT | INVALID_DURATION */
+  throughput(query?: ThroughputFilter): Promise<Throughput>
   /**
    * Nodes that come and go: first all that are there, then each change, about a second late. However many watch, it
    * costs one query a second. Ends when the signal aborts or the client closes.

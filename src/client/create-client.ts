@@ -34,6 +34,7 @@ import { ClusterWatch } from './cluster-watch.js'
 import { encodeCursor } from './cursor.js'
 import type { Host } from './host.js'
 import { toListQuery } from './list-query.js'
+import { throughput, toThroughputQuery, type Throughput, type ThroughputFilter } from './throughput.js'
 import { Messenger } from './messenger.js'
 import { inputSchemaOf } from './input-schema.js'
 import { closed, notFound, unknownWorkflow } from './refusals.js'
@@ -291,6 +292,11 @@ export class StoreClient implements Client {
 
   async clusterStats(): Promise<ClusterStats> {
     return clusterStats(await this.options.store.readClusterStats())
+  }
+
+  async throughput(filter: ThroughputFilter = {}): Promise<Throughput> {
+    const query = toThroughputQuery(filter, this.options.limits)
+    return throughput(query, await this.options.store.readThroughput(query))
   }
 
   watchCluster({ signal }: { readonly signal?: AbortSignal } = {}): AsyncIterable<ClusterChange> {

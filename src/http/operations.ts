@@ -15,6 +15,7 @@ import { noParams, reading, type Operation } from './operation.js'
 import { regionOperation } from './region.js'
 import { scheduleOperations } from './schedules.js'
 import { noQuery } from './schemas.js'
+import { throughputOperation } from './throughput.js'
 import { workflowOperations } from './workflows.js'
 
 export const API_PREFIX = '/api/v1'
@@ -43,6 +44,7 @@ export function createApi(given: ApiOptions): Api {
     ...deadLetterOperations(options),
     ...workflowOperations(options),
     ...clusterOperations(options),
+    throughputOperation(options),
     ...healthOperations(options),
     regionOperation(options),
     reading({

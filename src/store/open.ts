@@ -49,6 +49,7 @@ import type {
   Store,
 } from './store.js'
 import { type Database, tablesOf } from './tables.js'
+import { readThroughput } from './throughput.js'
 import { readNextTimer, takeTimers } from './timers.js'
 import { transact } from './transact.js'
 import { ringStranded, sweepConsumed, sweepStranded } from './upkeep.js'
@@ -333,6 +334,7 @@ async function createStore({
       beat('renewLease', () => renewLease(pulse, { nodeId, leaseMs, report })),
     readCluster: () => look('readCluster', () => readCluster(pulse)),
     readClusterStats: () => read('readClusterStats', () => readClusterStats(database)),
+    readThroughput: (query) => readThroughput(database, query, (work) => read('readThroughput', work)),
     removeLease: (nodeId) => removeLease(reaping, nodeId),
     buryLeases: (graceMs, seenAt) => buryLeases(reaping, { graceMs, seenAt }),
     buryNodes: (nodeIds) => buryNodes(reaping, nodeIds),

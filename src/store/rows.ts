@@ -16,6 +16,7 @@ import type {
   NodeReport,
   PartitionRow,
   ScheduleRow,
+  ThroughputRow,
 } from './store.js'
 
 export interface RawExecution {
@@ -235,6 +236,22 @@ export interface RawHeldCount {
 
 export function decodeHeldCount(raw: RawHeldCount): HeldCount {
   return { nodeId: raw.node_id, status: decodeStatus(raw.status), executions: raw.executions }
+}
+
+export interface RawThroughput {
+  readonly at: Date
+  readonly started: number
+  readonly completed: number
+  readonly failed: number
+  readonly canceled: number
+  readonly terminated: number
+  readonly p50_ms: number | null
+  readonly p95_ms: number | null
+}
+
+export function decodeThroughput(raw: RawThroughput, workflow: string): ThroughputRow {
+  const { p50_ms: p50Ms, p95_ms: p95Ms, ...counts } = raw
+  return { workflow, ...counts, p50Ms, p95Ms }
 }
 
 export interface RawSchedule {

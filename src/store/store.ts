@@ -284,6 +284,30 @@ export interface ClusterRows {
   readonly held: readonly HeldCount[]
 }
 
+export interface ThroughputQuery {
+  /** Default: every one. */
+  readonly workflow?: string
+  /** What was started this long ago, at most … */
+  readonly lastMs: number
+  /** … counted by spans of this length. */
+  readonly bucketMs: number
+}
+
+/** Executions of one workflow that were started in one span of time, and how they have ended so far. */
+export interface ThroughputRow {
+  readonly workflow: string
+  /** When the span begins. */
+  readonly at: Date
+  readonly started: number
+  readonly completed: number
+  readonly failed: number
+  readonly canceled: number
+  readonly terminated: number
+  /** How long those took that have closed; null: none has. */
+  readonly p50Ms: number | null
+  readonly p95Ms: number | null
+}
+
 /** What a node sees of the others. */
 export interface Cluster {
   readonly leases: readonly LeaseRow[]
@@ -558,6 +582,8 @@ export interface Store {
   readCluster(): Promise<Cluster>
   /** For people: the whole of it, with what each node holds. Never behind a heartbeat, and none behind it. */
   readClusterStats(): Promise<ClusterRows>
+  /** For people: of each workflow the newest executions only. */
+  readThroughput(query: ThroughputQuery): Promise<ThroughputRow[]>
   /** Deletes the lease and hands everything of the node back: doorbells ring, partitions are nobody's, all are told. */
   removeLease(nodeId: string): Promise<void>
   /** Deletes leases that ran out at least `graceMs` before `seenAt` (default: now) and frees their partitions. Returns

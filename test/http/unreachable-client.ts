@@ -36,6 +36,7 @@ export function unreachableClient(): Client {
     workflows: reached,
     workflow: reached,
     clusterStats: reached,
+    throughput: reached,
     watchCluster: reached,
     ping: reached,
     close: reached,

@@ -214,6 +214,7 @@ export function modelStore(options: ModelStoreOptions): Store {
     removeExpired: () => leftOut('removeExpired'),
     noteSweep: () => leftOut('noteSweep'),
     readClusterStats: () => leftOut('readClusterStats'),
+    readThroughput: () => leftOut('readThroughput'),
   }
 }
 

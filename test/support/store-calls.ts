@@ -486,6 +486,18 @@ export const STORE_CALLS: readonly StoreCall[] = [
     },
   },
   {
+    name: 'readThroughput',
+    of: 'readThroughput',
+    prepare: async (world) => {
+      await claimed(world)
+      await world.store.registerDefinitions([{ workflow: WORKFLOW, version: '1' }])
+    },
+    run: async ({ store }) => {
+      const rows = await store.readThroughput({ lastMs: 3_600_000, bucketMs: 60_000 })
+      return rows.some(({ started }) => started > 0)
+    },
+  },
+  {
     name: 'removeLease',
     of: 'removeLease',
     prepare: async (world) => {
