@@ -1,12 +1,14 @@
 // `npm run bench -- NAME`: one benchmark, ours and its reference side by side in one run.
 
 import { Command } from 'commander'
+import { registerAll } from './commands/all.js'
 import { registerBesideRaw } from './commands/beside-raw.js'
 import { registerCaches } from './commands/caches.js'
 import { registerCluster } from './commands/cluster.js'
 import { registerFailover } from './commands/failover.js'
 import { registerFanOut } from './commands/fan-out.js'
 import { registerLatency } from './commands/latency.js'
+import { registerMicro } from './commands/micro.js'
 import { registerPeers } from './commands/peers.js'
 import { registerReplay } from './commands/replay.js'
 import { registerScale } from './commands/scale.js'
@@ -25,6 +27,8 @@ const REGISTER = [
   registerCluster,
   registerPeers,
   registerCaches,
+  registerMicro,
+  registerAll,
 ]
 for (const register of REGISTER) register(program)
 

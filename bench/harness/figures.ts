@@ -11,8 +11,8 @@ export interface Figure {
   readonly what: string
   readonly value: number | null
   readonly unit: string
-  readonly atMost?: number
-  readonly atLeast?: number
+  readonly atMost?: number | undefined
+  readonly atLeast?: number | undefined
 }
 
 export interface FiguresReport {
