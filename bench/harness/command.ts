@@ -6,6 +6,7 @@ import type { Command } from 'commander'
 import { writeTable } from '../../src/cli/output.js'
 import { drawChart, type ChartData } from './chart.js'
 import { openPlace, type Place } from './place.js'
+import { recordResult } from '../../src/cli/bench-results.js'
 import { progress, type TableText } from './report.js'
 
 export interface CommonFlags {
@@ -46,6 +47,7 @@ export function addBenchmark<Flags extends CommonFlags, Report extends object>(
       const report = await measure(place, flags)
       writeTable(table(report))
       if (chart !== undefined && flags.svg !== undefined) await writeFile(flags.svg, drawChart(chart(report)))
+      await recordResult(name, report)
       if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`)
     } finally {
       await place.close()

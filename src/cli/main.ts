@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { z } from 'zod'
 import { addArchiveCommand } from './archive-command.js'
+import { addCapacityCommand } from './capacity-command.js'
 import { addDeadLettersCommand } from './dead-letters-command.js'
 import { addExampleCommand } from './example-command.js'
 import { describeError, EXIT, exitCodeOf, exitCodeOfSignal } from './exit-codes.js'
@@ -38,6 +39,7 @@ async function main(): Promise<number> {
   addSchedulesCommand(program, run)
   addDeadLettersCommand(program, run)
   addArchiveCommand(program, run)
+  addCapacityCommand(program, run)
   addTraceCommand(program, run)
   try {
     await program.parseAsync()

@@ -1,4 +1,5 @@
-// Drops a schema with all that is in it: for the throw-away schemas of tests, never for an installation.
+// Drops a schema with all that is in it: for the throw-away schemas of tests and calibrations, never for an
+// installation.
 
 import { CerebelumError } from '../core/errors.js'
 import { asStoreError } from './failures.js'
@@ -6,12 +7,12 @@ import { createPool } from './pool.js'
 import { reportingSchema } from './tables.js'
 
 /** Names that may be dropped; whatever a caller gets wrong, an installation is safe. */
-const THROW_AWAY = /^cerebelum_test_[0-9a-f]+$/
+const THROW_AWAY = /^cerebelum_(test|calibration)_[0-9a-f]+$/
 
 export async function dropSchema(place: { readonly url: string; readonly schema: string }): Promise<void> {
   const { url, schema } = place
   if (!THROW_AWAY.test(schema)) {
-    const text = `The schema "${schema}" was not made for a test and is not dropped. Drop it by hand if you mean to.`
+    const text = `The schema "${schema}" was not made to be thrown away and is not dropped. Drop it by hand if you mean to.`
     throw new CerebelumError('INVALID_ARGUMENT', text)
   }
   const name = 'cerebelum drop'
