@@ -6,7 +6,7 @@ import { mountDashboard } from '../../src/dashboard/mount.js'
 import { hasBrowser, useBrowser, type TestPage } from '../support/browser.js'
 import { useHttp } from '../support/http.js'
 import { eventually } from '../support/wait.js'
-import { fulfil, quick, WORKFLOWS } from './workflows.js'
+import { fulfil, quick, refused, WORKFLOWS } from './workflows.js'
 
 const http = useHttp(WORKFLOWS, { mount: mountDashboard })
 const browser = useBrowser()
@@ -61,6 +61,23 @@ suite('the cluster', () => {
     await other.stop()
     await changes.getByText(/left in good order|is gone/).waitFor()
     await cluster.close()
+  })
+})
+
+suite('charts', () => {
+  test('are drawn of what was started and how it ended', async () => {
+    await http.client.startMany(Array.from({ length: 30 }, (_, n) => ({ workflow: quick, input: { n } })))
+    await http.client.start(refused, undefined, { id: 'refused-1' })
+    await eventually(async () => (await http.client.get('refused-1')).status === 'failed')
+    const charts = await open('/charts?last=15m')
+    await charts.page.getByRole('img', { name: /^Throughput: started at most/ }).waitFor()
+    await charts.page.getByRole('img', { name: /^Latency.*quick at most/ }).waitFor()
+    expect(await charts.page.locator('canvas').count()).toBe(3)
+    await charts.screenshot('charts')
+    await charts.expectAccessible()
+    await charts.page.getByLabel('Workflow').selectOption('refused')
+    await charts.page.getByText('1 (100 %)').waitFor()
+    await charts.close()
   })
 })
 
@@ -134,6 +151,7 @@ suite('on the smallest phone, in the dark', () => {
     { name: 'execution', path: '/executions/order-1', text: 'charge the card' },
     { name: 'execution-graph', path: '/executions/order-1?tab=graph', text: 'waiting…' },
     { name: 'execution-events', path: '/executions/order-1?tab=events', text: 'step_completed' },
+    { name: 'charts', path: '/charts', text: 'Throughput' },
     { name: 'cluster', path: '/cluster', text: 'alive' },
     { name: 'schedules', path: '/schedules', text: 'nightly' },
     { name: 'dead-letters', path: '/dead-letters', text: 'No dead letters' },

@@ -4,6 +4,7 @@ import { render } from 'preact'
 import { useEffect } from 'preact/hooks'
 import { Frame } from './frame.js'
 import { KeyboardHelp, listenToKeys } from './keyboard.js'
+import { ChartsPage } from './pages/charts.js'
 import { ClusterPage } from './pages/cluster.js'
 import { DeadLettersPage } from './pages/dead-letters.js'
 import { ExecutionPage } from './pages/execution.js'
@@ -33,6 +34,7 @@ function pageOf([first, second]: readonly string[]) {
   if (first === 'executions' && second !== undefined) {
     return { title: second, page: <ExecutionPage key={second} executionId={second} /> }
   }
+  if (first === 'charts') return { title: 'Charts', page: <ChartsPage /> }
   if (first === 'cluster') return { title: 'Cluster', page: <ClusterPage /> }
   if (first === 'schedules') return { title: 'Schedules', page: <SchedulesPage /> }
   if (first === 'dead-letters') return { title: 'Dead letters', page: <DeadLettersPage /> }
