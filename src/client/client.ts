@@ -9,6 +9,7 @@ import type { Failure } from '../core/failure.js'
 import type { Priority } from '../core/priority.js'
 import type { Workflow } from '../workflow/define.js'
 import type { ClusterChange, ClusterStats } from './cluster.js'
+import type { ListChange } from './list-watch.js'
 import type { Schedules } from './schedules.js'
 import type { Throughput, ThroughputFilter } from './throughput.js'
 
@@ -142,6 +143,12 @@ export interface WorkflowDetails {
   readonly inputSchema?: Readonly<Record<string, unknown>>
 }
 
+export interface FollowOptions {
+  /** Behind this version; default 0, from the beginning. */
+  readonly after?: number
+  readonly signal?: AbortSignal
+}
+
 export interface Client {
   /** What starts executions by the clock. */
   readonly schedules: Schedules
@@ -218,6 +225,20 @@ export interface Client {
    * @example for await (const { kind, node } of client.watchCluster({ signal })) console.log(kind, node.nodeId)
    */
   watchCluster(options?: { readonly signal?: AbortSignal }): AsyncIterable<ClusterChange>
+  /**
+   * The events of an execution as they are written: in order, without a gap or a repeat, up to half a second late. Ends
+   * behind the event that closes it, when the signal aborts, or with the client. However many follow, it is a few
+   * queries a second.
+   * @throws EXECUTION_NOT_FOUND | TOO_MANY | ENGINE_STOPPED
+   *
+   * @example for await (const { type, name } of client.follow('order-7')) console.log(type, name)
+   */
+  follow(executionId: string, options?: FollowOptions): AsyncIterable<HistoryEvent>
+  /**
+   * A list as it changes: first all of its first page, then each change, about a second late. All that watch the same
+   * filter share one query a second. @throws what `list` throws | TOO_MANY
+   */
+  watchList(filter?: ListFilter, options?: { readonly signal?: AbortSignal }): AsyncIterable<ListChange>
   /** Round trip to the database, in ms. @throws DATABASE_UNAVAILABLE */
   ping(): Promise<number>
   close(): Promise<void>

@@ -19,7 +19,9 @@ import type {
   Client,
   ExecutionDetails,
   ExecutionInfo,
+  FollowOptions,
   Handle,
+  HistoryEvent,
   HistoryPage,
   ListFilter,
   ListPage,
@@ -32,7 +34,9 @@ import type {
 import { clusterStats, type ClusterChange, type ClusterStats } from './cluster.js'
 import { ClusterWatch } from './cluster-watch.js'
 import { encodeCursor } from './cursor.js'
+import { EventFeed } from './event-feed.js'
 import type { Host } from './host.js'
+import { ListWatch, type ListChange } from './list-watch.js'
 import { toListQuery } from './list-query.js'
 import { throughput, toThroughputQuery, type Throughput, type ThroughputFilter } from './throughput.js'
 import { Messenger } from './messenger.js'
@@ -67,6 +71,8 @@ export class StoreClient implements Client {
   private readonly messenger: Messenger
   private readonly results: Results
   private readonly clusterWatch: ClusterWatch
+  private readonly listWatch: ListWatch
+  private readonly feed: EventFeed
 
   constructor(options: StoreClientOptions) {
     this.options = options
@@ -74,6 +80,8 @@ export class StoreClient implements Client {
     this.messenger = new Messenger({ ...options, row: (executionId) => this.row(executionId) })
     this.results = new Results(options)
     this.clusterWatch = new ClusterWatch(options)
+    this.listWatch = new ListWatch({ ...options, list: (filter) => this.list(filter) })
+    this.feed = new EventFeed(options)
     this.schedules = new Scheduler({
       ...options,
       prepare: (request) => this.starter.prepare(request),
@@ -157,6 +165,26 @@ export class StoreClient implements Client {
     return events.length === limit && last !== undefined
       ? { events: rendered, next: last.version }
       : { events: rendered }
+  }
+
+  async *follow(
+    executionId: string,
+    options: FollowOptions = {},
+  ): AsyncGenerator<HistoryEvent, void, undefined> {
+    const { signal } = options
+    const what = { what: 'version after which', min: 0, max: VERSION_MAX } as const
+    const after = checkWholeNumber(options.after ?? 0, what)
+    const { key, status, version } = await this.row(executionId)
+    if (isClosed(status) && version <= after) return
+    const events = this.feed.events(key, { after, ...(signal === undefined ? {} : { signal }) })
+    for await (const event of events) yield historyEvent(event)
+  }
+
+  watchList(
+    filter: ListFilter = {},
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): AsyncIterable<ListChange> {
+    return this.listWatch.changes(filter, signal)
   }
 
   result(executionId: string, options?: ResultOptions): Promise<unknown> {
@@ -316,6 +344,8 @@ export class StoreClient implements Client {
       this.messenger.stop(),
       this.results.stop(),
       this.clusterWatch.stop(),
+      this.listWatch.stop(),
+      this.feed.stop(),
     ])
     await settledWithin(this.options.clock, CLOSE_MS, work)
     await this.options.onClose?.()

@@ -85,6 +85,7 @@ export function createHttpApp(options: HttpAppOptions): Hono {
   mount(app, '', [...healthOperations(service), regionOperation(service)])
   if (onHint !== undefined) mount(app, '', [hintRoute(onHint)])
   if (metrics !== undefined) mount(app, '', [counts.route(metrics)])
+  mount(app, API_PREFIX, api.streams)
   // Reads only: what a POST answers is short.
   app.on(
     'GET',

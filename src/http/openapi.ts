@@ -32,6 +32,7 @@ const WRITING: readonly (ErrorCode | HttpCode)[] = [
 
 const TAGS = {
   Executions: 'Start, watch and steer executions.',
+  Streams: 'What happens, as it happens: server-sent events.',
   Messages: 'Talk to running code.',
   Schedules: 'What starts executions by the clock.',
   'Dead letters': 'What was set aside, and lost nothing.',
@@ -124,8 +125,9 @@ function responsesOf(
   const responses: Record<string, ZodOpenApiResponseObject> = {}
   for (const [status, codesOfStatus] of grouped(codes))
     responses[String(status)] = problem(status, codesOfStatus)
-  for (const [status, answer] of Object.entries(answers)) responses[status] = ok(answer, method === 'GET')
-  if (method === 'GET' && body === undefined) responses['304'] = NOT_MODIFIED
+  for (const [status, answer] of Object.entries(answers))
+    responses[status] = ok(answer, method === 'GET' && !isStream(operation))
+  if (method === 'GET' && body === undefined && !isStream(operation)) responses['304'] = NOT_MODIFIED
   return responses
 }
 
@@ -141,7 +143,14 @@ const NOT_MODIFIED: ZodOpenApiResponseObject = {
   headers: { ...REQUEST_ID, ETag: { schema: { type: 'string' } } },
 }
 
-function ok({ description, body, headers = {}, example }: Answer, isRead: boolean): ZodOpenApiResponseObject {
+/** Its answers have no tag, and the reader says where it goes on by another header. */
+function isStream({ answers }: Operation): boolean {
+  return Object.values(answers).some((answer) => answer.isStream === true)
+}
+
+function ok(answer: Answer, isRead: boolean): ZodOpenApiResponseObject {
+  const { description, body, headers = {}, example, isStream: streams = false } = answer
+  const media = streams ? 'text/event-stream' : 'application/json'
   const own = Object.entries(headers).map(
     ([name, about]) => [name, { description: about, schema: { type: 'string' as const } }] as const,
   )
@@ -151,7 +160,7 @@ function ok({ description, body, headers = {}, example }: Answer, isRead: boolea
     headers: { ...REQUEST_ID, ...etag, ...Object.fromEntries(own) },
     ...(body === undefined
       ? {}
-      : { content: { 'application/json': { schema: body, ...(example === undefined ? {} : { example }) } } }),
+      : { content: { [media]: { schema: body, ...(example === undefined ? {} : { example }) } } }),
   }
 }
 

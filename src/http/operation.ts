@@ -15,12 +15,14 @@ export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 export type Role = 'viewer' | 'operator' | 'admin'
 
 export type Tag =
-  'Executions' | 'Messages' | 'Schedules' | 'Dead letters' | 'Workflows' | 'Cluster' | 'Service'
+  'Executions' | 'Streams' | 'Messages' | 'Schedules' | 'Dead letters' | 'Workflows' | 'Cluster' | 'Service'
 
 export interface Answer {
   readonly description: string
-  /** Of the JSON body; without one there is none. */
+  /** Of the JSON body; without one there is none. Of a stream: what each of its events may carry. */
   readonly body?: z.ZodType
+  /** It has no end of its own: server-sent events. */
+  readonly isStream?: true
   /** Headers that this answer carries beside those that all do, and what they say. */
   readonly headers?: Readonly<Record<string, string>>
   readonly example?: unknown

@@ -16,6 +16,7 @@ import { regionOperation } from './region.js'
 import { scheduleOperations } from './schedules.js'
 import { noQuery } from './schemas.js'
 import { throughputOperation } from './throughput.js'
+import { streamOperations } from './streams.js'
 import { workflowOperations } from './workflows.js'
 
 export const API_PREFIX = '/api/v1'
@@ -26,6 +27,8 @@ export interface ApiOptions extends HealthOptions {
 }
 
 export interface Api {
+  /** Apart: what reads whole answers, to tag or to compress them, must not stand before these. */
+  readonly streams: readonly Operation[]
   readonly operations: readonly Operation[]
   /** Made when it is first asked for. */
   readonly document: () => OpenApiDocument
@@ -34,7 +37,8 @@ export interface Api {
 export function createApi(given: ApiOptions): Api {
   const options = { ...given, prefix: API_PREFIX }
   let made: OpenApiDocument | undefined
-  const document = (): OpenApiDocument => (made ??= openApiDocument(operations, API_PREFIX))
+  const document = (): OpenApiDocument => (made ??= openApiDocument([...operations, ...streams], API_PREFIX))
+  const streams = streamOperations(options)
   const operations: Operation[] = [
     ...executionOperations(options),
     batchOperation(options),
@@ -63,5 +67,5 @@ export function createApi(given: ApiOptions): Api {
       handle: ({ c }) => c.json(document()),
     }),
   ]
-  return { operations, document }
+  return { operations, streams, document }
 }

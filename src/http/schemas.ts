@@ -92,6 +92,12 @@ export const historyQuery = z.strictObject({
   limit: wholeNumber(1, 1_000).exactOptional(),
 })
 
+export const followQuery = z.strictObject({
+  after: wholeNumber(0, 2_147_483_647)
+    .exactOptional()
+    .meta({ description: 'Events after this version; a Last-Event-ID counts before it.' }),
+})
+
 /** Longer polls are cut by proxies; the caller asks again. */
 export const POLL_MS_MAX = 60_000
 export const pollQuery = z.strictObject({

@@ -71,24 +71,24 @@ export const executionPage = z
   .object({ executions: z.array(executionInfo), cursor: nextCursor })
   .meta({ id: 'ExecutionPage' })
 
+export const historyEvent = z
+  .object({
+    version: z.int(),
+    type: z.enum(EVENT_TYPES),
+    at: instantOut,
+    seq: z.int().optional().meta({ description: 'The command of the code that it belongs to.' }),
+    name: z.string().optional(),
+    attempt: z.int().optional(),
+    dueAt: instantOut.optional(),
+    messageId: z.string().optional(),
+    detail: anyValue.optional().meta({ description: "The engine's own data." }),
+    payload: anyValue.optional(),
+  })
+  .meta({ id: 'HistoryEvent' })
+
 export const historyPage = z
   .object({
-    events: z.array(
-      z
-        .object({
-          version: z.int(),
-          type: z.enum(EVENT_TYPES),
-          at: instantOut,
-          seq: z.int().optional().meta({ description: 'The command of the code that it belongs to.' }),
-          name: z.string().optional(),
-          attempt: z.int().optional(),
-          dueAt: instantOut.optional(),
-          messageId: z.string().optional(),
-          detail: anyValue.optional().meta({ description: "The engine's own data." }),
-          payload: anyValue.optional(),
-        })
-        .meta({ id: 'HistoryEvent' }),
-    ),
+    events: z.array(historyEvent),
     next: z
       .int()
       .optional()

@@ -189,7 +189,9 @@ async function send({ operation, method, path, headers, body }: Made): Promise<s
     throw error
   }
   sent += 1
-  const text = await response.text()
+  const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true
+  if (isStream) await response.body?.cancel()
+  const text = isStream ? '' : await response.text()
   const { status } = response
   const answer = { status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) }
   if (response.ok) succeeded.set(operation, (succeeded.get(operation) ?? 0) + 1)

@@ -38,6 +38,8 @@ export function unreachableClient(): Client {
     clusterStats: reached,
     throughput: reached,
     watchCluster: reached,
+    follow: reached,
+    watchList: reached,
     ping: reached,
     close: reached,
   }

@@ -46,6 +46,8 @@ export interface Judged {
   readonly body: unknown
 }
 
+const STREAM = 'text/event-stream'
+
 export class OpenApiJudge {
   readonly document: Document
   private readonly ajv = new Ajv2020({ strict: false, allErrors: true })
@@ -73,6 +75,8 @@ export class OpenApiJudge {
     const codes = response['x-codes']
     if (type === 'application/problem+json' && codes?.includes(String(Object(body).code)) !== true)
       findings.push(`${where}: the code ${String(Object(body).code)} is not declared`)
+    // A stream has no whole body: those who read it judge its events.
+    if (type === STREAM && response.content[STREAM] !== undefined) return findings
     if (body === undefined || type === undefined) {
       const isDeclared = Object.keys(response.content).length > 0 && method !== 'HEAD'
       return isDeclared ? [...findings, `${where}: has no body`] : findings
