@@ -54,6 +54,7 @@ function table(report: PeersReport): TableText {
       ['ours', ...of(({ ours }) => bytesText(ours))],
       ['CPU ms each, node + database', ...of(cpuText)],
       ['ours', ...of(({ ours }) => cpuText(ours))],
+      ['its CPU ÷ ours', ...of((peer) => figure(peer.cpu_ratio))],
       ['at its best with', ...of(({ settings }) => settingsText(settings))],
       ['alone with', ...of((peer) => `${settingsText(peer.latency_settings)} (${peer.calls} calls)`)],
       ['load of the machine', ...of(({ load_average }) => load_average.map(figure).join(' … '))],

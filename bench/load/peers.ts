@@ -45,6 +45,8 @@ export interface PeerReport extends Cost, Latencies {
   /** Ours in the turns beside it. */
   readonly ours: Rates & Latencies & Cost
   readonly ratio: number
+  /** CPU of a workflow, node and database, theirs to ours: what a ratio of rates comes to on cores of one's own. */
+  readonly cpu_ratio: number | null
   readonly spread: { readonly theirs: Range; readonly ours: Range; readonly ratio: Range }
   /** Of the machine while these two ran, of which they are a part: the last minute, at each round's end. */
   readonly load_average: Range
@@ -159,6 +161,7 @@ async function besideUs(place: Place, rival: Rival, options: PeersOptions): Prom
     await checkOurs(mine.sql, schema, mineDone)
     const { ratio, spread } = ratiosOf(result.work.ours, result.work.theirs)
     const [myRates, theirRates] = [ratesOf(result.work.ours), ratesOf(result.work.theirs)]
+    const [myCost, theirCost] = [costOf(myMeter, result.work.ours), costOf(theirMeter, result.work.theirs)]
     return {
       name: rival.name,
       version: await versionOf(rival),
@@ -167,15 +170,16 @@ async function besideUs(place: Place, rival: Rival, options: PeersOptions): Prom
       settings: probed.forWork,
       latency_settings: probed.forCall,
       ...latenciesOf(result.call.theirs),
-      ...costOf(theirMeter, result.work.theirs),
+      ...theirCost,
       db_bytes: ((await storedBytes(theirs.sql, rival.schema)) - probed.emptyBytes) / done,
       ours: {
         ...myRates,
         ...latenciesOf(result.call.ours),
-        ...costOf(myMeter, result.work.ours),
+        ...myCost,
         db_bytes: ((await storedBytes(mine.sql, schema)) - emptyOurs) / mineDone,
       },
       ratio,
+      cpu_ratio: cpuRatio(myCost, theirCost),
       spread: { theirs: theirRates.spread, ours: myRates.spread, ratio: spread },
       load_average: rangeOf(loads),
       checked: await check(theirs.sql, rival, done),
@@ -230,6 +234,11 @@ function costOf(meter: CostMeter, slices: readonly Answer[]): Cost {
   const cpu = slices.reduce((sum, slice) => sum + slice.cpu_ms, 0)
   // The meter's own process only watches.
   return { ...meter.per(units), cpu_ms_node: cpu / units }
+}
+
+function cpuRatio(ours: Cost, theirs: Cost): number | null {
+  if (ours.cpu_ms_database === null || theirs.cpu_ms_database === null) return null
+  return (theirs.cpu_ms_node + theirs.cpu_ms_database) / (ours.cpu_ms_node + ours.cpu_ms_database)
 }
 
 function costOnly({ transactions, wal_bytes, db_bytes, cpu_ms_node, cpu_ms_database }: Cost): Cost {
