@@ -1,7 +1,7 @@
 // What the list can be narrowed by. Every change goes into the address, and the list follows the address.
 
 import type { Status } from '../api/types.js'
-import { STATUSES } from '../parts/status.js'
+import { STATUSES } from '../parts/statuses.js'
 import { executionPath, go, withQuery } from '../router.js'
 import { SPANS, type ListFilter } from './filter.js'
 

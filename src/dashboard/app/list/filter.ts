@@ -1,7 +1,7 @@
 // The filter of the list of executions, as the address holds it, and as the API takes it. Pure.
 
 import type { Status } from '../api/types.js'
-import { STATUSES } from '../parts/status.js'
+import { STATUSES } from '../parts/statuses.js'
 
 export interface ListFilter {
   readonly workflow: string
