@@ -92,19 +92,47 @@ async function databaseCounters(
 
 /** User and system time of a process and all below it, ended children included. */
 async function cpuMsOfTree(root: number): Promise<number | null> {
-  const all = new Map<number, { parent: number; ticks: number }>()
+  let ticks: number | null = null
+  // A child that ends while the others are read is found neither among them nor in what the root had read before.
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const before = await readTicks(root)
+    ticks = await ticksOfTree(root)
+    if (ticks === null || before?.ofEnded === (await readTicks(root))?.ofEnded) break
+  }
+  return ticks === null ? null : (ticks * 1_000) / TICKS_PER_SECOND
+}
+
+const TRIES_MAX = 5
+
+interface Ticks {
+  readonly parent: number
+  readonly own: number
+  /** Of children that have ended. */
+  readonly ofEnded: number
+}
+
+async function ticksOfTree(root: number): Promise<number | null> {
+  const all = new Map<number, Ticks>()
   for (const name of await readdir('/proc').catch(() => [])) {
-    if (!/^\d+$/.test(name)) continue
-    const stat = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '')
-    // The second field is a name in parentheses that may hold anything.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    const ticks = [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index] ?? 0), 0)
-    all.set(Number(name), { parent: Number(fields[1] ?? 0), ticks })
+    const entry = /^\d+$/.test(name) ? await readTicks(Number(name)) : undefined
+    if (entry !== undefined) all.set(Number(name), entry)
   }
   if (!all.has(root)) return null
   let ticks = 0
-  for (const [pid, entry] of all) if (isBelow(all, pid, root)) ticks += entry.ticks
-  return (ticks * 1_000) / TICKS_PER_SECOND
+  for (const [pid, { own, ofEnded }] of all) if (isBelow(all, pid, root)) ticks += own + ofEnded
+  return ticks
+}
+
+async function readTicks(pid: number): Promise<Ticks | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
+  if (stat === undefined) return undefined
+  // The second field is a name in parentheses that may hold anything.
+  const fields = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number)
+  const at = (index: number): number => fields[index] ?? 0
+  return { parent: at(1), own: at(11) + at(12), ofEnded: at(13) + at(14) }
 }
 
 function isBelow(all: ReadonlyMap<number, { parent: number }>, pid: number, root: number): boolean {
