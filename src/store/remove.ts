@@ -88,7 +88,8 @@ export async function deleteClosed(
       ) as k
       join ${tables.by('executions_pkey')} as e
         on e.region = k.region and e.partition = k.partition and e.execution_id = k.execution_id
-      where date_trunc('milliseconds', e.closed_at) = k.closed_at
+      -- Not as an equation: CockroachDB would join by it too, and read and lock the whole table for that.
+      where e.closed_at >= k.closed_at and e.closed_at < k.closed_at + interval '1 millisecond'
       order by k.region, k.partition, k.execution_id
       for update of e skip locked
     ), untimed as (

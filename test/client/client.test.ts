@@ -7,6 +7,7 @@ import type { Client, HistoryEvent, StartOptions } from '../../src/client/client
 import { createClient } from '../../src/client/open-client.js'
 import { workflow } from '../../src/workflow/define.js'
 import { useEngine } from '../support/engine.js'
+import { ownTransaction } from '../support/own-transaction.js'
 import { eventually } from '../support/wait.js'
 
 const adds = workflow({ name: 'adds', version: '3' }, async (ctx, input: number) => {
@@ -188,12 +189,10 @@ describe.each(clients)('a client %s', (which, client) => {
     const within = async (end: 'commit' | 'rollback', options: StartOptions = {}): Promise<string> => {
       const sql = using.database.connect({ max: 1 })
       let id = ''
-      await sql
-        .begin(async (transaction) => {
-          id = (await client().start('adds', 1, { ...options, transaction })).executionId
-          if (end === 'rollback') throw new Error('rolled back')
-        })
-        .catch((error: unknown) => expect(String(error)).toContain('rolled back'))
+      await ownTransaction(sql, async (transaction) => {
+        id = (await client().start('adds', 1, { ...options, transaction })).executionId
+        if (end === 'rollback') throw new Error('rolled back')
+      }).catch((error: unknown) => expect(String(error)).toContain('rolled back'))
       return id
     }
 
@@ -228,13 +227,14 @@ describe.each(clients)('a client %s', (which, client) => {
       const sql = using.database.connect({ max: 1 })
       const id = `${prefix}-within`
       await client().start('adds', 1, { id })
-      const made = await sql.begin(async (transaction) => {
+      let made = ''
+      await ownTransaction(sql, async (transaction) => {
         await expect(
           client().start('adds', 1, { id, idPolicy: 'reject', transaction }),
         ).rejects.toMatchObject({ code: 'EXECUTION_EXISTS' })
-        return client().start('adds', 1, { transaction })
+        made = (await client().start('adds', 1, { transaction })).executionId
       })
-      expect(await client().result(made.executionId)).toBe(3)
+      expect(await client().result(made)).toBe(3)
     })
   })
 

@@ -6,6 +6,7 @@ import { NonRetryableError } from '../../src/core/failure.js'
 import { createEngine, type Engine } from '../../src/engine/create-engine.js'
 import { workflow } from '../../src/workflow/define.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
+import { ownTransaction } from '../support/own-transaction.js'
 import { eventually } from '../support/wait.js'
 
 let database: TestDatabase
@@ -438,7 +439,7 @@ describe('starts', () => {
       })
       .catch(() => undefined)
     await expect(engine.client.get('rolled-back')).rejects.toMatchObject({ code: 'EXECUTION_NOT_FOUND' })
-    await sql.begin(async (transaction) => {
+    await ownTransaction(sql, async (transaction) => {
       await engine.client.start(three, 1, { id: 'committed', transaction })
     })
     expect(await engine.client.result('committed')).toBe(4)

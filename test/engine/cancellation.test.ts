@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { CanceledError } from '../../src/core/failure.js'
 import { workflow } from '../../src/workflow/define.js'
 import { useEngine } from '../support/engine.js'
+import { ownTransaction } from '../support/own-transaction.js'
 import { eventually } from '../support/wait.js'
 
 const ran = new Map<string, string[]>()
@@ -188,7 +189,7 @@ describe('a request to cancel', () => {
     const key = store.keyOf('unclaimed')
     // Written as by a client without a node; the request is there before anybody can have claimed it.
     const sql = using.database.connect({ max: 1 })
-    await sql.begin(async (transaction) => {
+    await ownTransaction(sql, async (transaction) => {
       await using.client.start(first, null, { id: 'unclaimed', transaction })
       await transaction`
         update executions set inbox = 1 where execution_id = 'unclaimed'`
