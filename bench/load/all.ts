@@ -6,6 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
+import { format, resolveConfig } from 'prettier'
 import { machineText } from '../harness/report.js'
 import { renderResults, Results } from '../harness/results.js'
 import { commitText } from './micro.js'
@@ -67,9 +68,14 @@ export async function all(options: AllOptions): Promise<Results> {
     node_version: process.versions.node,
     runs,
   })
-  await writeFile(join(folder, 'results.json'), `${JSON.stringify(results, null, 2)}\n`)
-  await writeFile(join(folder, 'RESULTS.md'), renderResults(results))
+  await writeFormatted(join(folder, 'results.json'), JSON.stringify(results))
+  await writeFormatted(join(folder, 'RESULTS.md'), renderResults(results))
   return results
+}
+
+/** As all files of the tree are. */
+async function writeFormatted(file: string, text: string): Promise<void> {
+  await writeFile(file, await format(text, { ...(await resolveConfig('package.json')), filepath: file }))
 }
 
 async function runOne(name: string, options: AllOptions): Promise<Results['runs'][number]> {

@@ -17,6 +17,8 @@ export interface LatencyOptions {
   /** At full load: what the most is. */
   readonly warmUpSeconds: number
   readonly starts: number
+  /** Three-step workflows at the same time, where the node is at its limit. Default 2,000. */
+  readonly inFlight?: number
   readonly onProgress: (text: string) => void
 }
 
@@ -25,10 +27,10 @@ const IN_FLIGHT = 2_000
 const OUTSTANDING_MAX = 20_000
 
 export async function latency(place: Place, options: LatencyOptions): Promise<FiguresReport> {
-  const { seconds, warmUpSeconds, starts, onProgress } = options
+  const { seconds, warmUpSeconds, starts, inFlight = IN_FLIGHT, onProgress } = options
   const schema = await place.freshSchema()
   const database = { url: place.url, schema }
-  const load = await startLoad(THREE_STEPS, { database, inFlight: IN_FLIGHT, lanes: 3 })
+  const load = await startLoad(THREE_STEPS, { database, inFlight, lanes: 3 })
   let most: number
   try {
     await load.run(warmUpSeconds / 2)

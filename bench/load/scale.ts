@@ -16,6 +16,8 @@ export interface ScaleOptions {
   /** Of each number of nodes, and of each number of stored executions. */
   readonly seconds: number
   readonly rounds: number
+  /** Three-step workflows at the same time, where the node is at its limit. Default 2,000. */
+  readonly inFlight?: number
   readonly onProgress: (text: string) => void
 }
 
@@ -25,7 +27,7 @@ export async function scale(place: Place, options: ScaleOptions): Promise<Figure
   const { nodes, stored, onProgress } = options
   const byNodes: number[] = []
   for (const count of nodes) {
-    const rate = await withNodes(place, { count, seconds: options.seconds })
+    const rate = await withNodes(place, { count, ...options })
     byNodes.push(rate)
     onProgress(`${count} nodes: ${Math.round(rate)} workflows/s`)
   }
@@ -80,18 +82,18 @@ export async function scale(place: Place, options: ScaleOptions): Promise<Figure
 
 async function withNodes(
   place: Place,
-  { count, seconds }: { readonly count: number; readonly seconds: number },
+  { count, seconds, inFlight: all = IN_FLIGHT }: ScaleOptions & { readonly count: number },
 ): Promise<number> {
   const schema = await place.freshSchema()
   const workers: Worker[] = []
   try {
     for (let n = 0; n < count; n++) workers.push(await startWorker({ url: place.url, schema, cached: 1_000 }))
-    const inFlight = Math.ceil(IN_FLIGHT / count)
-    const all = (some: number): Promise<{ units: number; seconds: number }[]> =>
+    const inFlight = Math.ceil(all / count)
+    const loadAll = (some: number): Promise<{ units: number; seconds: number }[]> =>
       Promise.all(workers.map((worker) => worker.load({ inFlight, seconds: some, from: 0 })))
-    const warm = await all(seconds / 4)
+    const warm = await loadAll(seconds / 4)
     await place.settle()
-    const slices = await all(seconds)
+    const slices = await loadAll(seconds)
     const units = slices.reduce((sum, slice) => sum + slice.units, 0)
     await check(place, schema, units + warm.reduce((sum, slice) => sum + slice.units, 0))
     return units / Math.max(...slices.map((slice) => slice.seconds))
@@ -102,11 +104,11 @@ async function withNodes(
 
 /** A node on small tables and one on large ones in turns; between the comparisons the large ones are filled further. */
 async function withStored(place: Place, options: ScaleOptions): Promise<PairResult[]> {
-  const { stored, seconds, rounds, onProgress } = options
+  const { stored, seconds, rounds, inFlight = IN_FLIGHT, onProgress } = options
   const [least = 1_000, ...more] = stored
   const schemas = { small: await place.freshSchema(), large: await place.freshSchema() }
   const start = (schema: string): ReturnType<typeof startLoad> =>
-    startLoad(THREE_STEPS, { database: { url: place.url, schema }, inFlight: IN_FLIGHT, lanes: 3 })
+    startLoad(THREE_STEPS, { database: { url: place.url, schema }, inFlight, lanes: 3 })
   const small = await start(schemas.small)
   const large = await start(schemas.large)
   const results: PairResult[] = []

@@ -14,6 +14,8 @@ export interface WaitingOptions {
   readonly executions: number
   /** Of three-step workflows on the same node, as the reference. */
   readonly seconds: number
+  /** Three-step workflows at the same time, where the node is at its limit. Default 2,000. */
+  readonly inFlight?: number
   readonly onProgress: (text: string) => void
 }
 
@@ -25,15 +27,15 @@ const MARGIN_MS = 5_000
 const DEADLINE_MS = 3_600_000
 
 export async function waiting(place: Place, options: WaitingOptions): Promise<FiguresReport> {
-  const { executions, seconds, onProgress } = options
+  const { executions, seconds, inFlight = IN_FLIGHT, onProgress } = options
   const schema = await place.freshSchema()
   // Few enough in memory that what the others cost shows.
   const cached = Math.min(CACHED_MAX, Math.max(1, Math.floor(executions / 20)))
   const worker = await startWorker({ url: place.url, schema, cached })
   const client = await createClient({ database: { url: place.url, schema } })
   try {
-    await worker.load({ inFlight: IN_FLIGHT, seconds: seconds / 4, from: 0 })
-    const reference = await worker.load({ inFlight: IN_FLIGHT, seconds, from: 0 })
+    await worker.load({ inFlight, seconds: seconds / 4, from: 0 })
+    const reference = await worker.load({ inFlight, seconds, from: 0 })
     const throughput = reference.units / reference.seconds
     onProgress(`three-step workflows: ${Math.round(throughput)}/s`)
     const scene = { place, schema, worker, client, executions, throughput, onProgress }
