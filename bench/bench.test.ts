@@ -8,6 +8,7 @@ import { besideRaw } from './load/beside-raw.js'
 import { caches } from './load/caches.js'
 import { cluster } from './load/cluster.js'
 import { failover } from './load/failover.js'
+import { retention } from './load/retention.js'
 import { SHAPES } from './load/shapes.js'
 
 it.each(SHAPES)(
@@ -73,6 +74,19 @@ it('caches wakes what is in memory and what is not, and each answers from its wh
     expect(report.rows).toMatchObject([{ events: 3, runs: 1 }])
     expect(report.rows[0]?.hit_rate).toBeGreaterThan(0.5)
     expect(report.rows[0]?.ratio).toBeGreaterThan(0)
+  } finally {
+    await place.close()
+  }
+}, 60_000)
+
+it('retention removes the old beside the load, and all that it counts', async () => {
+  const place = await openPlace(inject('databaseUrl'))
+  try {
+    const sizes = { old: 300, seconds: 1, rounds: 1, inFlight: 20 }
+    const report = await retention(place, { ...sizes, onProgress: () => undefined })
+    expect(report.removed).toBe(300)
+    expect(report.removal.ratio).toBeGreaterThan(0)
+    expect(report.index.ratio).toBeGreaterThan(0)
   } finally {
     await place.close()
   }

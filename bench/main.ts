@@ -11,6 +11,7 @@ import { registerLatency } from './commands/latency.js'
 import { registerMicro } from './commands/micro.js'
 import { registerPeers } from './commands/peers.js'
 import { registerReplay } from './commands/replay.js'
+import { registerRetention } from './commands/retention.js'
 import { registerScale } from './commands/scale.js'
 import { registerWaiting } from './commands/waiting.js'
 
@@ -27,6 +28,7 @@ const REGISTER = [
   registerCluster,
   registerPeers,
   registerCaches,
+  registerRetention,
   registerMicro,
   registerAll,
 ]
