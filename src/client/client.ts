@@ -30,6 +30,8 @@ export interface StartOptions {
   readonly priority?: Priority
   /** For the workflow's limits by key, instead of what they make of the input. */
   readonly key?: string
+  /** Of the trace that it belongs to (W3C Trace Context); default: the span of OpenTelemetry that is active here, if any. */
+  readonly traceparent?: string
   /**
    * Start inside the caller's own transaction on the same database: it exists if and when that commits. Errors of
    * the database are passed on as they are, so that the caller's own retries see them.
@@ -48,6 +50,7 @@ export interface StartRequest {
   readonly priority?: Priority
   /** For the workflow's limits by key, instead of what they make of the input. */
   readonly key?: string
+  readonly traceparent?: string
 }
 
 /** A started execution. */

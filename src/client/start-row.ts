@@ -8,8 +8,10 @@ import type { StartedDetail } from '../core/event.js'
 import { checkId, checkName, newId } from '../core/ids.js'
 import type { Limits } from '../core/limits.js'
 import { checkPriority } from '../core/priority.js'
+import { checkTraceparent } from '../core/trace-ids.js'
 import { randomHex, type Clock } from '../core/ports.js'
 import type { Meters } from '../metrics/meters.js'
+import { activeTraceparent } from '../metrics/tracing.js'
 import type { StartRow, Store } from '../store/store.js'
 import type { Workflow } from '../workflow/define.js'
 import { validate } from '../workflow/validate.js'
@@ -39,6 +41,8 @@ export async function toStartRow(request: StartRequest, context: StartContext): 
     'INVALID_INPUT',
     { workflow: name },
   )
+  const traceparent =
+    request.traceparent === undefined ? activeTraceparent() : checkTraceparent(request.traceparent)
   const payload = encode(input, `input of execution "${executionId}"`, limits.payloadBytesMax)
   const startAt = startAtOf(request.startAfter, clock)
   const attributes =
@@ -59,6 +63,7 @@ export async function toStartRow(request: StartRequest, context: StartContext): 
     ...(request.key === undefined
       ? {}
       : { key: checkId(request.key, 'key of the limits', limits.idCharactersMax) }),
+    ...(traceparent === undefined ? {} : { traceparent }),
   }
   return {
     key: store.keyOf(executionId),

@@ -78,6 +78,8 @@ export interface StartedDetail {
   readonly priority?: number
   /** For limits by key, instead of what they make of the input. */
   readonly key?: string
+  /** Of the trace that the run belongs to, as W3C Trace Context writes it. */
+  readonly traceparent?: string
   /** It continues a run that passed the gates of the workflow, and keeps its places behind them. */
   readonly admitted?: true
 }

@@ -87,6 +87,7 @@ async function startChild(run: Run, command: ChildCommand): Promise<void> {
   const payload = run.encode(input, `input of child "${childId}"`)
   const workflowVersion = command.workflowVersion ?? run.host.registry.get(workflow)?.version ?? '1'
   const priority = command.priority ?? run.host.registry.get(workflow)?.options.priority
+  const traceparent = run.trace?.traceparentOf(seq) ?? run.traceparent
   const detail: StartedDetail = {
     workflow,
     workflowVersion,
@@ -96,6 +97,7 @@ async function startChild(run: Run, command: ChildCommand): Promise<void> {
     ...(command.attributes === undefined ? {} : { attributes: command.attributes }),
     ...(command.priority === undefined ? {} : { priority: command.priority }),
     ...(command.key === undefined ? {} : { key: command.key }),
+    ...(traceparent === undefined ? {} : { traceparent }),
   }
   const outcome = await run.host.startChild({
     key: run.host.store.keyOf(childId),

@@ -63,6 +63,7 @@ async function continueWith(run: Run, value: unknown): Promise<void> {
     workflowVersion: definition.version,
     run: run.run + 1,
     attributes: run.instance.attributes,
+    ...(run.traceparent === undefined ? {} : { traceparent: run.traceparent }),
     ...(isGated(definition.options) ? { admitted: true } : {}),
   }
   const started: NewEvent = {

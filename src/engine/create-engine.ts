@@ -49,6 +49,8 @@ export interface EngineOptions {
   /** Where they go before they are removed. Nodes without one leave them alone. */
   readonly archive?: ArchiveSink
   readonly clock?: Clock
+  /** Spans of executions go to OpenTelemetry wherever its SDK is set up before `start`; false: not from here. */
+  readonly tracing?: boolean
 }
 
 export interface Engine {
@@ -181,6 +183,7 @@ function check(options: Omit<EngineOptions, 'database'>): {
   cacheExecutionsMax: number
   cacheBytesMax: number
   drainMs: number
+  tracing: boolean
   kept: KeptMs
   archive: ArchiveSink | undefined
 } {
@@ -216,6 +219,7 @@ function check(options: Omit<EngineOptions, 'database'>): {
       options.cache?.executionsMax === 0
         ? 1
         : bound('cache.bytesMax', options.cache?.bytesMax ?? 268_435_456, 1, 1e12),
+    tracing: options.tracing !== false,
     drainMs: bound('drainMs', options.drainMs ?? 10_000, 0, 3_600_000),
     kept: keptMsOf(options.retention, 'the engine', KEPT_MS_DEFAULT),
     archive: options.archive,

@@ -11,6 +11,7 @@ import { Loop } from '../core/loop.js'
 import { silentLogger, type Clock, type Logger } from '../core/ports.js'
 import { keptMsOf, type KeptMs } from '../core/retention.js'
 import { Meters, OTHER_WORKFLOW, type NodeReading } from '../metrics/meters.js'
+import { Tracing } from '../metrics/tracing.js'
 import type { Host } from '../client/host.js'
 import { notFound } from '../client/refusals.js'
 import { HintInbox } from '../coordination/hint-inbox.js'
@@ -54,6 +55,8 @@ export interface NodeOptions {
   readonly log: Logger
   /** Where it counts what it does; default: where nobody looks. */
   readonly meters?: Meters
+  /** False: no traces, whatever this process has set up. */
+  readonly tracing?: boolean
   readonly region: string
   readonly zone: string | null
   readonly address: string | null
@@ -106,6 +109,7 @@ export class Node implements RunHost, Host {
   readonly clock: Clock
   readonly log: Logger
   readonly meters: Meters
+  tracing: Tracing | undefined
   readonly stepSlots: Slots
   isDraining = false
 
@@ -308,6 +312,7 @@ export class Node implements RunHost, Host {
     )
     await this.writePolicies()
     await this.gatekeeper.prepare()
+    if (this.options.tracing !== false) this.tracing = Tracing.find(this.options.release, this.log)
     await this.leases.start(address)
     this.loadMeter.start()
     this.releaseRejections = holdStrayRejections(this.log)

@@ -4,6 +4,7 @@ import type { ExecutionKey, ExecutionStatus } from '../core/execution.js'
 import type { Limits } from '../core/limits.js'
 import type { Clock, Logger } from '../core/ports.js'
 import type { Meters } from '../metrics/meters.js'
+import type { Tracing } from '../metrics/tracing.js'
 import type { Commit, CommitOutcome, StartOutcome, StartRow, Store } from '../store/store.js'
 import type { Registry } from '../workflow/registry.js'
 import type { Run } from './run.js'
@@ -17,6 +18,8 @@ export interface RunHost {
   readonly clock: Clock
   readonly log: Logger
   readonly meters: Meters
+  /** Undefined where no traces are wanted. */
+  readonly tracing: Tracing | undefined
   readonly stepSlots: Slots
   readonly isDraining: boolean
   /** Whether this node may still start steps (its lease is trusted). */

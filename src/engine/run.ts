@@ -8,6 +8,7 @@ import type { Event, NewEvent } from '../core/event.js'
 import { toFailure } from '../core/failure.js'
 import type { ExecutionKey, ParentClosePolicy, ParentLink } from '../core/execution.js'
 import type { Answer, Message, NewMessage } from '../core/message.js'
+import type { RunTrace } from '../metrics/tracing.js'
 import type { CommitOutcome } from '../store/store.js'
 import type { Command, Note } from '../workflow/command.js'
 import { Instance } from '../workflow/instance.js'
@@ -25,6 +26,7 @@ import { beginStep, retryDue, stopUnwanted } from './steps.js'
 import type { Attempt } from './step-attempt.js'
 import { Slots } from './slots.js'
 import { waitingFor } from './waiting-for.js'
+import { traceOf, traceparentOf } from './traced.js'
 import { assertWoken } from './woken.js'
 import { beginTransaction } from './transactions.js'
 
@@ -70,6 +72,9 @@ export class Run {
   runVersion: number
   /** When this run was started, by the database's clock. */
   startedMs = 0
+  /** Given with the start. */
+  traceparent: string | undefined
+  trace: RunTrace | undefined
   claimEpoch: number
   readonly crashes: number
   private claimedVersion = 0
@@ -155,6 +160,8 @@ export class Run {
     for (const event of history) this.bytes += event.payload?.length ?? 0
     for (const [seq, child] of openChildren(history)) this.children.set(seq, child)
     this.startedMs = history[0]?.at.getTime() ?? 0
+    this.traceparent = traceparentOf(history[0])
+    this.trace = traceOf(this, history)
     this.isDelivering = true
     await this.instance.replay(history, isSeen)
     this.version = history.at(-1)?.version ?? this.version
@@ -597,6 +604,8 @@ export class Run {
     for (const { messageId, answer } of consumed) {
       if (answer !== undefined) this.host.answered(this.executionId, messageId)
     }
+    if (this.trace !== undefined && (transition?.kind === 'close' || transition?.kind === 'continue'))
+      for (const event of events) this.trace.note({ at: outcome.at, ...event, version: 0 }, 'live')
     if (transition?.kind === 'close') return this.closed(transition.status, events.length)
     if (transition?.kind === 'continue') return this.continued(events, outcome.at)
     await this.deliver(events, outcome.at)
@@ -615,6 +624,7 @@ export class Run {
       if (written === undefined) break
       const event = this.recorded(written, at)
       this.bytes += event.payload?.length ?? 0
+      this.trace?.note(event, 'live')
       if (index < seen) continue
       const command = event.seq === undefined ? undefined : this.instance.pending.get(event.seq)?.command
       if (event.dueAt !== undefined) {
@@ -690,6 +700,7 @@ export class Run {
     this.run++
     this.runVersion = started.version
     this.startedMs = at.getTime()
+    this.trace = traceOf(this, [started])
     this.ahead = 0
     this.next.transition = undefined
     this.isClosing = false

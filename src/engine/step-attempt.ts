@@ -6,11 +6,13 @@ import { decode, encode } from '../core/codec.js'
 import { durationMs } from '../core/duration.js'
 import { CerebelumError } from '../core/errors.js'
 import type { Clock } from '../core/ports.js'
+import type { AttemptTrace } from '../metrics/tracing.js'
 import type { StepCommand } from '../workflow/command.js'
 import type { StepContext } from '../workflow/context.js'
 
 export interface AttemptOptions {
   readonly command: StepCommand
+  readonly trace: AttemptTrace | undefined
   readonly executionId: string
   readonly run: number
   readonly attempt: number
@@ -54,7 +56,7 @@ export class Attempt implements StepContext {
     if (heartbeatTimeout !== undefined) this.armHeartbeat(durationMs(heartbeatTimeout, 'heartbeat time-out'))
     let result: unknown
     try {
-      result = command.work(this)
+      result = this.trace === undefined ? command.work(this) : this.trace.within(() => command.work(this))
     } catch (error) {
       this.settle({ ok: false, error, final: false })
       return
@@ -63,6 +65,10 @@ export class Attempt implements StepContext {
       (value) => this.check(value),
       (error: unknown) => this.settle({ ok: false, error, final: false }),
     )
+  }
+
+  get trace(): AttemptTrace | undefined {
+    return this.options.trace
   }
 
   /** Aborts the signal; the attempt may still settle. */

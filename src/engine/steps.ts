@@ -95,8 +95,15 @@ function begin(run: Run, command: StepCommand, progress: Progress): void {
     releaseSlots(run)
     return failLate(run, command, progress)
   }
+  const trace = run.trace?.attempt({
+    seq,
+    name: command.name,
+    attempt: progress.attempt,
+    atMs: run.databaseMs(),
+  })
   const attempt = new Attempt({
     command,
+    trace,
     executionId: run.executionId,
     run: run.run,
     attempt: progress.attempt,
@@ -176,6 +183,7 @@ function ended(
 ): void {
   if (run.state !== 'live') return
   const { seq, name } = command
+  attempt.trace?.end(result.ok ? undefined : result, run.databaseMs())
   const meters = run.host.meters.of(run.definition.name)
   meters.attempt(result.ok, run.host.clock.monotonicMs() - attempt.begunMs)
   if (result.ok) {

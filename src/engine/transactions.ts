@@ -3,6 +3,7 @@
 
 import { CerebelumError } from '../core/errors.js'
 import type { NewEvent } from '../core/event.js'
+import type { AttemptTrace } from '../metrics/tracing.js'
 import type { TransactionCommand } from '../workflow/command.js'
 import type { Run } from './run.js'
 import { acquireSlots, releaseSlots } from './steps.js'
@@ -16,6 +17,7 @@ async function transact(run: Run, command: TransactionCommand): Promise<void> {
   const { seq, name } = command
   let holds = false
   let event: NewEvent | undefined
+  let trace: AttemptTrace | undefined
   try {
     while (run.state === 'live' && !run.isClosing && !run.host.isTrusted()) {
       await new Promise<void>((resolve) => run.host.onceTrusted(resolve))
@@ -32,11 +34,13 @@ async function transact(run: Run, command: TransactionCommand): Promise<void> {
       run.attempts.delete(seq)
       return run.pump()
     }
+    trace = run.trace?.attempt({ seq, name, attempt: 1, atMs: run.databaseMs() })
+    const traced = trace
     const { outcome } = await run.host.store.transact({
       key: run.key,
       nodeId: run.host.nodeId,
       claimEpoch: run.claimEpoch,
-      work: (sql) => command.work(sql),
+      work: (sql) => (traced === undefined ? command.work(sql) : traced.within(() => command.work(sql))),
       event: (result) => {
         const payload = run.encode(result, `result of transaction "${name}"`)
         event = {
@@ -63,6 +67,7 @@ async function transact(run: Run, command: TransactionCommand): Promise<void> {
       },
     })
     run.attempts.delete(seq)
+    if (outcome.kind === 'committed') trace?.end(undefined, run.databaseMs())
     await run.appended(event, outcome)
   } catch (error) {
     const isWanted = run.attempts.delete(seq)
@@ -71,6 +76,7 @@ async function transact(run: Run, command: TransactionCommand): Promise<void> {
     if (error instanceof CerebelumError && ['DATABASE_UNAVAILABLE', 'OUTCOME_UNKNOWN'].includes(error.code)) {
       return run.drop('unavailable', error)
     }
+    trace?.end({ error }, run.databaseMs())
     run.append({
       type: 'step_failed',
       seq,

@@ -6,6 +6,7 @@ import type { Client, ListFilter, StartOptions } from '../client/client.js'
 import { errorCode } from '../core/errors.js'
 import { isClosed, type ClosedStatus } from '../core/execution.js'
 import { toFailure } from '../core/failure.js'
+import { formatTraceparent, parseTraceparent } from '../core/trace-ids.js'
 import { executionParams, noParams, reading, writing, type Operation } from './operation.js'
 import * as schemas from './schemas.js'
 import { START_ERRORS } from './start-errors.js'
@@ -61,12 +62,23 @@ function start({ client, prefix }: ExecutionOptions): Operation {
     errors: START_ERRORS,
     async handle({ c, body, key }) {
       const { workflow, input, ...rest } = body
-      const given: StartOptions = key === undefined ? rest : { ...rest, startId: key }
+      const traceparent = traceparentOf(c)
+      const given: StartOptions = {
+        ...rest,
+        ...(key === undefined ? {} : { startId: key }),
+        ...(traceparent === undefined ? {} : { traceparent }),
+      }
       const { executionId, created } = await client.start(workflow, input, given)
       const location = `${prefix}/executions/${encodeURIComponent(executionId)}`
       return c.json({ executionId, created }, created ? 201 : 200, { Location: location })
     },
   })
+}
+
+/** One that is malformed is as good as none, says the standard. */
+function traceparentOf(c: Context): string | undefined {
+  const parent = parseTraceparent(c.req.header('traceparent') ?? '')
+  return parent === undefined ? undefined : formatTraceparent(parent)
 }
 
 function list({ client }: ExecutionOptions): Operation {

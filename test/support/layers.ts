@@ -17,7 +17,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     packages: ['@standard-schema/spec', 'croner', 'devalue', 'ms', 'pure-rand', 'uuid'],
     node: ['node:async_hooks', 'node:crypto'],
   },
-  metrics: { below: ['core'], packages: ['prom-client'], node: [] },
+  metrics: { below: ['core'], packages: ['@opentelemetry/api', 'prom-client'], node: [] },
   workflow: {
     below: ['core', 'metrics'],
     packages: ['@standard-schema/spec', 'pure-rand', 'uuid'],
@@ -123,6 +123,7 @@ export const ROOTS: readonly string[] = [
   'src/database.ts',
   'src/http.ts',
   'src/testing.ts',
+  'src/tracing.ts',
   'src/operations.ts',
   'src/cli/main.ts',
   'src/dashboard/app/main.tsx',
