@@ -1,9 +1,11 @@
 // Lists of executions, newest first. Each question has the index it goes by: one workflow's, all workflows' (through
-// `definitions`, the newest of each), those of a parent, those with attributes, and what wants attention.
+// `definitions`, the newest of each), those of a parent, those with attributes, what wants attention, and what is open.
 
 import type { ExecutionStatus } from '../core/execution.js'
 import { textArray } from './arrays.js'
 import { executionColumns } from './executions.js'
+import { filters, hasAttributes, inRange } from './list-filters.js'
+import { listHeld, listRinging, listStranded, listWaiting } from './open-lists.js'
 import { decodeExecution, type RawExecution } from './rows.js'
 import { slices } from './keys.js'
 import type { ExecutionRow, ListQuery } from './store.js'
@@ -25,14 +27,11 @@ function choose(database: Database, query: ListQuery, ask: Ask): Promise<RawExec
   const { parentId, statuses, workflow } = query
   if (parentId !== undefined) return ask(() => listChildren(database, query, parentId))
   if (hasAttributes(query)) return ask(() => listByAttributes(database, query))
+  if (statuses !== undefined && statuses.some(isGoing) && !statuses.includes('completed'))
+    return listOpen(database, query, { statuses, ask })
   if (workflow !== undefined) return ask(() => listOfWorkflow(database, query, workflow))
   if (statuses?.every(isTroubled) === true) return listTroubled(database, query, { statuses, ask })
   return listAll(database, query, ask)
-}
-
-/** None wanted is no filter: rows without any are listed too. */
-function hasAttributes({ attributes }: ListQuery): boolean {
-  return attributes !== undefined && Object.keys(attributes).length > 0
 }
 
 function isTroubled(status: ExecutionStatus): boolean {
@@ -48,6 +47,34 @@ const TROUBLED: ReadonlySet<string> = new Set([
   'dead',
 ])
 
+function isGoing(status: ExecutionStatus): boolean {
+  return status === 'queued' || status === 'waiting' || status === 'running'
+}
+
+/** Each status by its own index, and the newest of all. */
+function listOpen(
+  database: Database,
+  query: ListQuery,
+  { statuses, ask }: { readonly statuses: readonly ExecutionStatus[]; readonly ask: Ask },
+): Promise<RawExecution[]> {
+  const troubled = statuses.filter(isTroubled)
+  const lists: (() => Promise<RawExecution[]>)[] = []
+  for (const status of new Set(statuses)) {
+    const only = { ...query, statuses: [status] }
+    if (status === 'queued' || status === 'waiting')
+      lists.push(() => ask(() => listWaiting(database, only, status)))
+    if (status === 'running')
+      lists.push(
+        () => ask(() => listHeld(database, only)),
+        () => ask(() => listRinging(database, only)),
+        () => ask(() => listStranded(database, only)),
+      )
+  }
+  if (troubled.length > 0)
+    lists.push(() => listTroubled(database, { ...query, statuses: troubled }, { statuses: troubled, ask }))
+  return listOfEach(query, lists, (list) => list())
+}
+
 async function listAll(database: Database, query: ListQuery, ask: Ask): Promise<RawExecution[]> {
   if (database.tables.dialect === 'postgres') return ask(() => listOfEachWorkflow(database, query))
   const workflows = await ask(() => readWorkflows(database))
@@ -59,15 +86,15 @@ function listTroubled(
   query: ListQuery,
   { statuses, ask }: { readonly statuses: readonly ExecutionStatus[]; readonly ask: Ask },
 ): Promise<RawExecution[]> {
-  const distinct = [...new Set(statuses)]
+  const wanted = [...new Set(statuses)]
   return database.tables.dialect === 'postgres'
-    ? ask(() => listOfEachStatus(database, query, distinct))
-    : listOfEach(query, distinct, (status) => ask(() => listOfStatus(database, query, status)))
+    ? ask(() => listOfEachStatus(database, query, wanted))
+    : listOfEach(query, wanted, (status) => ask(() => listOfStatus(database, query, status)))
 }
 
 /**
- * For CockroachDB: the newest of several lists, each asked for on its own, a few at a time. Asked for all of them at
- * once it reads the whole index, because it cannot end a range of a join after so many rows.
+ * The newest of several lists, each asked for on its own, a few at a time. (Asked for all of them at once CockroachDB
+ * reads the whole index, because it cannot end a range of a join after so many rows.)
  */
 async function listOfEach<T>(
   query: ListQuery,
@@ -77,12 +104,19 @@ async function listOfEach<T>(
   let newest: RawExecution[] = []
   for (const slice of slices(of, LISTS_AT_ONCE)) {
     const lists = await Promise.all(slice.map(list))
-    newest = [newest, ...lists].flat().sort(byAge).slice(0, query.limit)
+    newest = distinct([newest, ...lists].flat())
+      .sort(byAge)
+      .slice(0, query.limit)
   }
   return newest
 }
 
 const LISTS_AT_ONCE = 5
+
+/** What changed hands between two of the statements is in both of their answers. */
+function distinct(rows: readonly RawExecution[]): RawExecution[] {
+  return [...new Map(rows.map((row) => [row.execution_id, row])).values()]
+}
 
 function byAge(one: RawExecution, other: RawExecution): number {
   const ms = other.started_at.getTime() - one.started_at.getTime()
@@ -184,29 +218,4 @@ function listByAttributes(database: Database, query: ListQuery): Promise<RawExec
     where ${inRange(database, query)} and ${filters(database, query)}
     order by e.started_at desc, e.execution_id desc
     limit ${query.limit}::int8`
-}
-
-function inRange({ sql }: Database, query: ListQuery) {
-  const after = query.after
-  const below = after?.startedAt ?? query.startedBefore
-  const cursor =
-    after === undefined
-      ? sql``
-      : sql`and (e.started_at, e.execution_id) < (${after.startedAt.toISOString()}::timestamptz, ${after.executionId}::text)`
-  const before =
-    query.startedBefore === undefined
-      ? sql``
-      : sql`and e.started_at < ${query.startedBefore.toISOString()}::timestamptz`
-  const upper = below === undefined ? sql`` : sql`and e.started_at <= ${below.toISOString()}::timestamptz`
-  return sql`e.started_at >= ${query.startedAfter?.toISOString() ?? '-infinity'}::timestamptz ${upper} ${before} ${cursor}`
-}
-
-function filters({ sql }: Database, query: ListQuery) {
-  const statuses =
-    query.statuses === undefined ? sql`` : sql`and e.status = any(${textArray(query.statuses)}::text[])`
-  const workflow = query.workflow === undefined ? sql`` : sql`and e.workflow = ${query.workflow}::text`
-  const attributes = !hasAttributes(query)
-    ? sql``
-    : sql`and e.attributes is not null and e.attributes @> ${JSON.stringify(query.attributes)}::text::jsonb`
-  return sql`true ${workflow} ${statuses} ${attributes}`
 }

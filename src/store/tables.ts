@@ -35,7 +35,7 @@ export interface Tables {
 export type Fragment = postgres.PendingQuery<postgres.Row[]>
 
 export type Index =
-  | `executions_${'pkey' | 'ready' | 'claimed' | 'stranded' | 'children' | 'attributes' | 'listed' | 'troubled' | 'shared'}`
+  | `executions_${'pkey' | 'ready' | 'claimed' | 'stranded' | 'children' | 'attributes' | 'listed' | 'troubled' | 'waiting' | 'shared'}`
   | 'events_pkey'
   | `timers_${'pkey' | 'due'}`
   | `signals_${'pkey' | 'unread'}`

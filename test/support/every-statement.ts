@@ -67,7 +67,7 @@ async function listEverything(store: Store): Promise<void> {
     { workflow: 'filled 3' },
     { workflow: 'filled 3', statuses: ['failed' as const] },
     { statuses: ['failed' as const, 'dead' as const] },
-    { statuses: ['running' as const] },
+    { statuses: ['running' as const, 'waiting' as const, 'dead' as const] },
     { parentId: 'filled 5' },
     { attributes: { city: 'c42' } },
   ]

@@ -171,4 +171,34 @@ conformance('lists', (context) => {
       closedAt: null,
     })
   })
+
+  test('what is open, whatever it is doing, and nothing twice', async () => {
+    const node = place.node('a')
+    await make([
+      { name: 'rings', startedAt: '2026-01-01' },
+      { name: 'held', startedAt: '2026-01-02' },
+      { name: 'silent', startedAt: '2026-01-03' },
+      { name: 'waits', startedAt: '2026-01-04', status: 'waiting' },
+      { name: 'lined', startedAt: '2026-01-05', status: 'queued' },
+      { name: 'dead', startedAt: '2026-01-06', status: 'dead' },
+      { name: 'done', startedAt: '2026-01-07', status: 'completed' },
+    ])
+    await context.sql`
+      update executions set claimed_by = ${node}::text where execution_id = ${place.key('held').executionId}::text`
+    await context.sql`
+      update executions set ready_at = null
+      where execution_id in (${place.key('silent').executionId}::text, ${place.key('waits').executionId}::text)`
+    expect(await list({ statuses: ['running'] })).toEqual(['silent', 'held', 'rings'])
+    expect(await list({ statuses: ['waiting', 'queued'] })).toEqual(['lined', 'waits'])
+    expect(await list({ statuses: ['running', 'waiting', 'queued', 'dead'] })).toEqual([
+      'dead',
+      'lined',
+      'waits',
+      'silent',
+      'held',
+      'rings',
+    ])
+    expect(await list({ statuses: ['running', 'waiting'], limit: 2 })).toEqual(['waits', 'silent'])
+    expect(await list({ statuses: ['running', 'completed'], limit: 2 })).toEqual(['done', 'silent'])
+  })
 })
