@@ -33,6 +33,11 @@ const FLAGS: readonly { readonly name: string; readonly short: string; readonly 
   { name: 'failover', short: '--kills 1 --running 100 --waiting 100', medium: '--kills 8' },
   { name: 'cluster', short: '--nodes 6 --idle 2 --starts 20 --drains 1', medium: '--nodes 20 --starts 100' },
   { name: 'caches', short: '--duration 1 --rounds 1 --executions 50', medium: '' },
+  {
+    name: 'retention',
+    short: '--duration 2 --rounds 1 --old 2000 --in-flight 200',
+    medium: '--duration 15 --rounds 3 --old 100000',
+  },
   { name: 'peers', short: '--duration 2 --warm-up 1 --rounds 1', medium: '--duration 8 --rounds 2' },
   { name: 'micro', short: '--duration 3', medium: '--duration 15' },
 ]

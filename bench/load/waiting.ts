@@ -29,8 +29,8 @@ const DEADLINE_MS = 3_600_000
 export async function waiting(place: Place, options: WaitingOptions): Promise<FiguresReport> {
   const { executions, seconds, inFlight = IN_FLIGHT, onProgress } = options
   const schema = await place.freshSchema()
-  // Few enough in memory that what the others cost shows.
-  const cached = Math.min(CACHED_MAX, Math.max(1, Math.floor(executions / 20)))
+  // As large a share of them as the default cache holds of a million, so that sizes compare.
+  const cached = Math.min(CACHED_MAX, Math.max(1, Math.floor(executions / 100)))
   const worker = await startWorker({ url: place.url, schema, cached })
   const client = await createClient({ database: { url: place.url, schema } })
   try {
