@@ -4,6 +4,7 @@
 import { destination, pino, stdTimeFunctions } from 'pino'
 import type { Logger } from '../core/ports.js'
 import type { LogLevel } from './config.js'
+import { logError } from './log-error.js'
 
 export function createLog(level: LogLevel): Logger {
   return pino(
@@ -12,6 +13,7 @@ export function createLog(level: LogLevel): Logger {
       base: { process: process.pid },
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: logError },
     },
     destination({ dest: 2, sync: true }),
   )

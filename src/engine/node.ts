@@ -7,6 +7,7 @@ import { CerebelumError } from '../core/errors.js'
 import type { Event } from '../core/event.js'
 import type { ExecutionKey, ExecutionStatus } from '../core/execution.js'
 import type { Limits } from '../core/limits.js'
+import { withFields } from '../core/log-fields.js'
 import { Loop } from '../core/loop.js'
 import { silentLogger, type Clock, type Logger } from '../core/ports.js'
 import { keptMsOf, type KeptMs } from '../core/retention.js'
@@ -146,11 +147,12 @@ export class Node implements RunHost, Host {
 
   constructor(options: NodeOptions) {
     this.options = options
-    const { store, registry, limits, clock, log } = options
+    const { store, registry, limits, clock } = options
     this.store = store
     this.registry = registry
     this.limits = limits
     this.clock = clock
+    const log = withFields(options.log, () => ({ nodeId: this.nodeId }))
     this.log = log
     this.meters = options.meters ?? new Meters()
     this.meters.node = () => this.reading()
@@ -183,6 +185,8 @@ export class Node implements RunHost, Host {
     })
     this.leases = new LeaseHolder({
       ...options,
+      log,
+      meters,
       workflows: registry.names,
       report: () => this.report(),
       onLost: () => this.dropAll(),
@@ -481,6 +485,10 @@ export class Node implements RunHost, Host {
   closed(run: Run, status: ExecutionStatus, payload: string | undefined): void {
     this.forget(run)
     this.gatekeeper.noteEnded(run.key, run.definition)
+    if (status === 'failed') {
+      const { executionId, definition } = run
+      this.log.info({ executionId, run: run.run, workflow: definition.name }, 'an execution failed')
+    }
     if (run.parent !== null) this.poke([run.parent.key])
     for (const listener of this.closedListeners) listener(run.executionId, status, payload)
     this.pokeIfHungry()

@@ -215,6 +215,7 @@ function ended(
   const leftMs = remainingMs(run, command)
   if (leftMs !== undefined && waitMs >= leftMs) return fail(run, command, progress, result.error, attempt)
   meters.retries++
+  logFailed(run, command, progress, result.error, false)
   const next = {
     attempt: progress.attempt + 1,
     lastHeartbeat: attempt.heartbeatGiven,
@@ -266,6 +267,7 @@ function fail(
 ): void {
   const { seq, name } = command
   const { attempt } = progress
+  logFailed(run, command, progress, error, true)
   record(run, seq, {
     type: 'step_failed',
     seq,
@@ -274,6 +276,28 @@ function fail(
     payload: run.encodeFailure(error, { step: name, attempt }),
     ...(last === undefined ? {} : takenDetail(taken(run, command, progress, last))),
   })
+}
+
+/** Users' code fails as it likes: at level info at most, and without a word where nobody listens. */
+function logFailed(
+  run: Run,
+  command: StepCommand,
+  progress: Progress,
+  error: unknown,
+  isFinal: boolean,
+): void {
+  const { log } = run.host
+  const fields = {
+    err: error,
+    executionId: run.executionId,
+    run: run.run,
+    workflow: run.definition.name,
+    step: command.name,
+    attempt: progress.attempt,
+    ...(run.trace === undefined ? {} : { traceId: run.trace.traceId }),
+  }
+  if (isFinal) log.info(fields, 'a step failed for good')
+  else log.debug(fields, 'an attempt of a step failed; another one follows')
 }
 
 function taken(run: Run, command: StepCommand, progress: Progress, attempt: Attempt): Taken {

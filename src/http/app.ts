@@ -12,6 +12,7 @@ import { requestId } from 'hono/request-id'
 import type { Client } from '../client/client.js'
 import { errorCode } from '../core/errors.js'
 import { silentLogger, systemClock, type Logger } from '../core/ports.js'
+import { accessLog } from './access-log.js'
 import { BODY_BYTES_MAX } from './body.js'
 import { docsPage } from './docs.js'
 import { healthOperations, type Readiness } from './health.js'
@@ -71,6 +72,7 @@ export function createHttpApp(options: HttpAppOptions): Hono {
   })
   app.use(counts.middleware)
   app.use(requestId())
+  app.use(accessLog(log, systemClock))
   if (corsOrigins.length > 0) app.use(`${API_PREFIX}/*`, cors(crossOrigin(corsOrigins)))
   app.use(async (c, next) => {
     checkPathEncoding(c.req.url)

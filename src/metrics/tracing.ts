@@ -97,6 +97,11 @@ export class RunTrace {
     this.#context = trace.setSpan(ROOT_CONTEXT, this.#root)
   }
 
+  /** For log lines. */
+  get traceId(): string {
+    return this.#root.spanContext().traceId
+  }
+
   /** An attempt that begins: what it calls is traced below it. */
   attempt(step: {
     readonly seq: number
