@@ -131,6 +131,15 @@ export interface HistoryPage {
   readonly next?: number
 }
 
+export interface ForkOptions {
+  /** The last event to copy, of the latest run: what the code has seen up to it is not done again. */
+  readonly version: number
+  /** Of the fork; default: a generated one. */
+  readonly id?: string
+  /** Idempotency key; the same id and version are recognized without. */
+  readonly startId?: string
+}
+
 /** Of a request that may be repeated. */
 export interface RequestOptions {
   /** Idempotency key: a repetition with the same one is recognized, and does nothing more. */
@@ -211,6 +220,15 @@ export interface Client {
   resume(executionId: string, options?: RequestOptions): Promise<void>
   /** A dead letter or a blocked execution: try again now. @throws EXECUTION_NOT_RESUMABLE */
   retry(executionId: string, options?: RequestOptions): Promise<void>
+  /**
+   * A new execution whose history begins as a copy of another's, open or closed, and goes on by itself from there: steps up
+   * to that event are not run again, timers keep their instants, children without an outcome are begun anew. It has no
+   * parent, waits its turn at its workflow's limits, and hears none of the other's messages.
+   * @throws EXECUTION_NOT_FOUND | EXECUTION_EXISTS | INVALID_ARGUMENT
+   *
+   * @example await client.fork('order-7', { version: 12, id: 'order-7-again' })
+   */
+  fork(executionId: string, options: ForkOptions): Promise<Handle>
   /** Removes a closed execution for good. @throws EXECUTION_NOT_CLOSED */
   delete(executionId: string): Promise<void>
   /** Names and versions that were ever registered. */

@@ -20,6 +20,7 @@ import type {
   ExecutionDetails,
   ExecutionInfo,
   FollowOptions,
+  ForkOptions,
   Handle,
   HistoryEvent,
   HistoryPage,
@@ -37,6 +38,7 @@ import { encodeCursor } from './cursor.js'
 import { EventFeed } from './event-feed.js'
 import type { Host } from './host.js'
 import { ListWatch, type ListChange } from './list-watch.js'
+import { fork } from './forker.js'
 import { toListQuery } from './list-query.js'
 import { throughput, toThroughputQuery, type Throughput, type ThroughputFilter } from './throughput.js'
 import { Messenger } from './messenger.js'
@@ -287,6 +289,10 @@ export class StoreClient implements Client {
       )
     }
     this.options.host?.poke([key])
+  }
+
+  async fork(executionId: string, options: ForkOptions): Promise<Handle> {
+    return this.handle(await fork(await this.row(executionId), options, this.options))
   }
 
   async delete(executionId: string): Promise<void> {

@@ -80,8 +80,19 @@ export interface StartedDetail {
   readonly key?: string
   /** Of the trace that the run belongs to, as W3C Trace Context writes it. */
   readonly traceparent?: string
+  /** It began as a copy of another execution, up to this event of it. */
+  readonly forkedFrom?: { readonly executionId: string; readonly version: number }
+  /** Whose chance the copied events were drawn with, in order; behind them it has its own. */
+  readonly seeds?: readonly Seed[]
   /** It continues a run that passed the gates of the workflow, and keeps its places behind them. */
   readonly admitted?: true
+}
+
+/** The chance of a run, for events up to a place, counted from the beginning of the run that has this. */
+export interface Seed {
+  readonly executionId: string
+  readonly run: number
+  readonly until: number
 }
 
 /** The engine's own data in an `admitted` event. */

@@ -338,7 +338,8 @@ export class ClaimLoop {
       this.options.suspended.delete(key.executionId)
       work(loaded)
     }
-    if (ending !== undefined) return begin((loaded) => endUnbegun(loaded, started.version, ending))
+    const version = history.at(-1)?.version ?? started.version
+    if (ending !== undefined) return begin((loaded) => endUnbegun(loaded, version, ending))
     // It was given up in good order behind the last event: its code has been there, and said what it had to say.
     const isSeen =
       claimEpoch > claimsBefore(history) + 1 &&
@@ -349,10 +350,10 @@ export class ClaimLoop {
     if (!isHeld) return begin(play)
     const nodeId = this.options.nodeId()
     this.options.gatekeeper.receive(
-      { key, nodeId, claimEpoch, definition, started },
+      { key, nodeId, claimEpoch, definition, started, version },
       {
         begin: () => begin(play),
-        fail: (error) => begin((loaded) => failUnbegun(loaded, started.version, error)),
+        fail: (error) => begin((loaded) => failUnbegun(loaded, version, error)),
       },
     )
   }

@@ -33,6 +33,8 @@ export interface Newcomer {
   readonly claimEpoch: number
   readonly definition: Workflow
   readonly started: Event
+  /** Of its last event: a fork has more than its beginning. */
+  readonly version: number
 }
 
 /** What becomes of a newcomer that does not go into a line. */
@@ -95,16 +97,19 @@ export class Gatekeeper {
 
   /** Whether it may not begin before it has passed. */
   holds(definition: Workflow, history: readonly Event[]): boolean {
-    if (!isGated(definition.options) || history.length !== 1) return false
-    return startedDetail(history[0]).admitted !== true
+    const [started] = history
+    if (!isGated(definition.options) || started === undefined) return false
+    const { admitted, forkedFrom } = startedDetail(started)
+    // What is behind its beginning has passed, or began before there were limits; but a fork came there without.
+    if (history.length > 1 && forkedFrom === undefined) return false
+    return admitted !== true && !history.some(({ type }) => type === 'admitted')
   }
 
   /** Into the lines. What cannot be written now is given back and comes again. */
   receive(newcomer: Newcomer, passage: Passage): void {
     this.entering++
     const { host, givingBack } = this.options
-    const giveBack = (inMs: number): void =>
-      void givingBack.handBack({ ...newcomer, version: newcomer.started.version }, inMs)
+    const giveBack = (inMs: number): void => void givingBack.handBack(newcomer, inMs)
     void this.enter(newcomer)
       .then((isQueued) => {
         if (isQueued) return
@@ -202,8 +207,8 @@ function startedDetail(started: Event | undefined): Partial<StartedDetail> {
 
 /** Claims of an execution before it had passed its gates: they looked at it, and none of its code ran. */
 export function claimsBefore(history: readonly Event[]): number {
-  const [, admitted] = history
-  if (admitted?.type !== 'admitted') return 0
+  const admitted = history.find(({ type }) => type === 'admitted')
+  if (admitted === undefined) return 0
   const detail: Partial<AdmittedDetail> = Object(JSON.parse(admitted.detail ?? '{}'))
   return detail.claimEpoch ?? 0
 }

@@ -562,7 +562,14 @@ export class Node implements RunHost, Host {
       this.live.add(run)
       failUnbegun(run, 1, error)
     }
-    const newcomer = { key: row.key, nodeId: row.claimedBy, claimEpoch: 1, definition, started: event }
+    const newcomer = {
+      key: row.key,
+      nodeId: row.claimedBy,
+      claimEpoch: 1,
+      definition,
+      started: event,
+      version: 1,
+    }
     this.gatekeeper.receive(newcomer, { begin, fail })
   }
 

@@ -8,6 +8,7 @@ import { clusterOperations } from './cluster.js'
 import { controlOperations } from './controls.js'
 import { deadLetterOperations } from './dead-letters.js'
 import { executionOperations } from './executions.js'
+import { forkOperation } from './fork.js'
 import { healthOperations, type HealthOptions } from './health.js'
 import { messageOperations } from './messages.js'
 import { openApiDocument, type OpenApiDocument } from './openapi.js'
@@ -42,6 +43,7 @@ export function createApi(given: ApiOptions): Api {
   const operations: Operation[] = [
     ...executionOperations(options),
     batchOperation(options),
+    forkOperation(options),
     ...controlOperations(options),
     ...messageOperations(options),
     ...scheduleOperations(options),

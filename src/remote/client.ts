@@ -1,7 +1,7 @@
 // The client over HTTP: what the client on the database can do, in the same words and with the same errors. Values travel
 // as JSON, so that results have the types that JSON leaves of them. A call that returns has committed.
 
-import type { Client, ResultOptions, StartOptions, StartRequest } from '../client/client.js'
+import type { Client, ForkOptions, ResultOptions, StartOptions, StartRequest } from '../client/client.js'
 import type { Schedules } from '../client/schedules.js'
 import type { CerebelumError } from '../core/errors.js'
 import type { Json } from './json.js'
@@ -70,6 +70,8 @@ export interface RemoteClient extends Pick<Client, Alike> {
     options?: RemoteStartOptions,
   ): Promise<RemoteHandle<OutputOf<W>>>
   start(workflow: string, input?: unknown, options?: RemoteStartOptions): Promise<RemoteHandle>
+  /** A copy of another execution's beginning that goes on by itself; see `Client.fork`. */
+  fork(executionId: string, options: ForkOptions): Promise<RemoteHandle>
   /** Up to 1,000 in one request, each with its own outcome: one that is refused stops no other. */
   startMany(requests: readonly StartRequest[]): Promise<StartOutcome[]>
 }

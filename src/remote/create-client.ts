@@ -7,7 +7,14 @@ import type {
   ResultOptions,
   StartRequest,
 } from '../client/client.js'
-import type { Client, ListFilter, ListPage, RequestOptions, WorkflowDetails } from '../client/client.js'
+import type {
+  Client,
+  ForkOptions,
+  ListFilter,
+  ListPage,
+  RequestOptions,
+  WorkflowDetails,
+} from '../client/client.js'
 import type { ClusterStats } from '../client/cluster.js'
 import { durationMs, type Duration } from '../core/duration.js'
 import type {
@@ -75,6 +82,11 @@ class HttpClient implements RemoteClient {
         ? { kind: 'started', handle: this.handle(outcome) }
         : { kind: 'refused', error: errorOf(outcome.status, outcome.problem) },
     )
+  }
+
+  async fork(executionId: string, { startId, ...body }: ForkOptions): Promise<RemoteHandle> {
+    const call: Call = { method: 'POST', path: ['executions', executionId, 'fork'], body, key: startId }
+    return this.handle((await this.transport.send<Started>(call)).body)
   }
 
   private handle({ executionId, created }: Started): RemoteHandle<never> {

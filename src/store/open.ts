@@ -19,6 +19,7 @@ import { asStoreError, failureCode } from './failures.js'
 import { commitLane } from './lane.js'
 import { changeSchedule, createSchedule, fireSchedules, removeSchedule } from './fire.js'
 import { updateLimits } from './gates.js'
+import { insertFork, readForkable } from './fork.js'
 import { glance } from './glance.js'
 import { Hints } from './hints.js'
 import { insertLease, readCluster, renewLease } from './leases.js'
@@ -283,6 +284,12 @@ async function createStore({
     },
     updateLimits: (limits) => retried('updateLimits', () => updateLimits(database, limits)),
 
+    readForkable: (key, range) => read('readForkable', () => readForkable(database, key, range)),
+    async fork(row) {
+      const outcome = await retried('fork', () => insertFork(database, row))
+      hints.ring([row.key.partition])
+      return outcome
+    },
     async restart(row) {
       const outcome = await restart(context, row)
       hints.ring([row.key.partition])

@@ -4,6 +4,7 @@
 // DATABASE_UNAVAILABLE (retries exhausted), OUTCOME_UNKNOWN or DATABASE_FAILED. 40001, 40P01 and lost
 // connections are retried inside, with bounded backoff; an unknown outcome is resolved by reading the history.
 
+import type { ForkedEvent } from '../core/fork.js'
 import type { CerebelumError } from '../core/errors.js'
 import type { Event, NewEvent } from '../core/event.js'
 import type {
@@ -64,6 +65,22 @@ export type StartOutcome =
   /** Inserted by this call, or by an earlier try of it (same startId, or a generated id). */
   | { readonly kind: 'created'; readonly at: Date; readonly claimed: boolean }
   | { readonly kind: 'exists'; readonly row: ExecutionRow }
+
+/** A new execution out of the first events of another. */
+export interface ForkRow {
+  readonly key: ExecutionKey
+  readonly source: { readonly key: ExecutionKey; readonly from: number; readonly to: number }
+  /** Versions of the source that are not copied, and how many are. */
+  readonly dropped: readonly number[]
+  readonly count: number
+  readonly workflow: string
+  readonly workflowVersion: string
+  readonly startId: string
+  /** Of its `started` event, as JSON. */
+  readonly detail: string
+  readonly attributes?: Attributes
+  readonly priority?: number
+}
 
 /** A new run of an existing id, for whoever claims it. */
 export interface RestartRow extends Omit<StartRow, 'claimedBy'> {
@@ -481,6 +498,13 @@ export interface Store {
   restart(row: RestartRow): Promise<StartOutcome | { readonly kind: 'conflict' }>
   /** The same on the caller's own transaction: never claimed, no retry; the caller commits. */
   restartWithin(sql: TransactionSql, row: RestartRow): Promise<StartOutcome | { readonly kind: 'conflict' }>
+  /** The events of a range, without payloads; the detail of those that tell what a fork of them is. */
+  readForkable(
+    key: ExecutionKey,
+    range: { readonly from: number; readonly to: number },
+  ): Promise<ForkedEvent[]>
+  /** One statement; `gone`: the source is not there any more. Rings. */
+  fork(row: ForkRow): Promise<StartOutcome | { readonly kind: 'gone' }>
   /** Appends `terminated`, closes, fences any holder off, tells the parent. */
   terminate(key: ExecutionKey, event: NewEvent): Promise<'terminated' | 'closed' | 'not_found'>
   /** From paused, blocked or dead: appends `resumed`, status running, attempts 0, rings. */

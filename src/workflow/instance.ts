@@ -4,7 +4,7 @@
 
 import { decode } from '../core/codec.js'
 import { CerebelumError } from '../core/errors.js'
-import type { Event, NewEvent, StartedDetail } from '../core/event.js'
+import type { Event, NewEvent, Seed, StartedDetail } from '../core/event.js'
 import type { Attributes } from '../core/execution.js'
 import { CanceledError, fromFailure } from '../core/failure.js'
 import { DEFAULT_LIMITS, type Limits } from '../core/limits.js'
@@ -101,6 +101,9 @@ export class Instance {
 
   private seq = 0
   private chance: (() => number) | undefined
+  /** Of a fork: whose chance what was copied was drawn with; the first is in use. */
+  private seeds: readonly Seed[] = []
+  private runVersion = 1
   private fresh: Command[] = []
   private notes: Note[] = []
   private recorded: RecordedHistory = EMPTY
@@ -145,6 +148,7 @@ export class Instance {
   /** Applies one event and drains the code; undefined: the code can go no further. No promise of its own: five a run. */
   deliver(event: Event): Promise<void> | undefined {
     if (event.type === 'started') return this.begin(event)
+    if (this.seeds.length > 0) this.passSeeds(event)
     return this.apply(event) ? drain() : undefined
   }
 
@@ -252,7 +256,8 @@ export class Instance {
 
   random(): number {
     // Seeded on first use: most workflows draw nothing.
-    this.chance ??= seededRandom(this.options.executionId, this.options.run)
+    const { executionId, run } = this.seeds[0] ?? this.options
+    this.chance ??= seededRandom(executionId, run)
     return this.chance()
   }
 
@@ -295,13 +300,22 @@ export class Instance {
 
   /** Begins the code. An input that its starter could not check is checked here, each time, before any of it runs. */
   private begin(event: Event): Promise<void> {
-    const { attributes, isUnchecked } = readStarted(event)
+    const { attributes, isUnchecked, seeds } = readStarted(event)
+    this.seeds = seeds
+    this.runVersion = event.version
     this.advanceClock(event)
     this.attributes = attributes
     const input = decode(event.payload)
     if (isUnchecked) return this.beginUnchecked(input)
     void this.main(input)
     return drain()
+  }
+
+  /** Behind the events of a seed the next one counts, and behind all of them the run's own. */
+  private passSeeds({ version }: Event): void {
+    const left = this.seeds.filter(({ until }) => version - this.runVersion < until)
+    if (left.length < this.seeds.length) this.chance = undefined
+    this.seeds = left
   }
 
   private async beginUnchecked(given: unknown): Promise<void> {
@@ -455,9 +469,16 @@ export class Instance {
   }
 }
 
-function readStarted(event: Event): { readonly attributes: Attributes; readonly isUnchecked: boolean } {
+function readStarted(event: Event): Started {
   const detail: Partial<StartedDetail> = Object(JSON.parse(event.detail ?? '{}'))
-  return { attributes: detail.attributes ?? {}, isUnchecked: detail.unchecked === true }
+  const { attributes = {}, unchecked, seeds = [] } = detail
+  return { attributes, isUnchecked: unchecked === true, seeds }
+}
+
+interface Started {
+  readonly attributes: Attributes
+  readonly isUnchecked: boolean
+  readonly seeds: readonly Seed[]
 }
 
 function describe(family: Family, name: string, seq: number): string {

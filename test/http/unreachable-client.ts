@@ -32,6 +32,7 @@ export function unreachableClient(): Client {
     pause: reached,
     resume: reached,
     retry: reached,
+    fork: reached,
     delete: reached,
     workflows: reached,
     workflow: reached,

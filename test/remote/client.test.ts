@@ -142,6 +142,17 @@ test('messages and control', async () => {
   expect(await codeOf(other.result())).toBe('EXECUTION_CANCELED')
 })
 
+test('forks', async () => {
+  await (await client().start(fulfil, { item: 'x', cents: 1 }, { id: 'forked' })).result()
+  const fork = await client().fork('forked', { version: 1, id: 'fork' })
+  expect(await fork.result()).toMatchObject({ paid: 1 })
+  const again = await client().fork('forked', { version: 1, startId: 'f-1' })
+  expect(await client().fork('forked', { version: 1, startId: 'f-1' })).toMatchObject({
+    executionId: again.executionId,
+  })
+  expect(await codeOf(client().fork('forked', { version: 99 }))).toBe('INVALID_ARGUMENT')
+})
+
 test('schedules', async () => {
   const { schedules } = client()
   const request = {

@@ -197,6 +197,8 @@ export function modelStore(options: ModelStoreOptions): Store {
     insertExecutionsWithin: () => leftOut('insertExecutionsWithin'),
     sendMessages: () => leftOut('sendMessages'),
     restart: () => leftOut('restart'),
+    readForkable: () => leftOut('readForkable'),
+    fork: () => leftOut('fork'),
     restartWithin: () => leftOut('restartWithin'),
     terminate: () => leftOut('terminate'),
     resume: () => leftOut('resume'),

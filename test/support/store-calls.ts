@@ -340,6 +340,29 @@ export const STORE_CALLS: readonly StoreCall[] = [
     run: ({ store, place }) => store.sweepStranded(place.partitions(), 10),
   },
   {
+    name: 'readForkable',
+    of: 'readForkable',
+    prepare: closed,
+    run: (world) => world.store.readForkable(one(world), { from: 1, to: 2 }),
+  },
+  {
+    name: 'fork: of a closed one',
+    of: 'fork',
+    prepare: closed,
+    run: (world) =>
+      world.store.fork({
+        key: two(world),
+        source: { key: one(world), from: 1, to: 1 },
+        dropped: [],
+        count: 1,
+        workflow: WORKFLOW,
+        workflowVersion: '1',
+        startId: 'fork',
+        detail: '{"run":1}',
+        attributes: { city: 'Ulm' },
+      }),
+  },
+  {
     name: 'restart: of a closed one',
     of: 'restart',
     prepare: closed,
