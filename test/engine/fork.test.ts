@@ -20,7 +20,7 @@ const doneBy = (id: string): string[] =>
 const drawn = workflow({ name: 'drawn', input: z.string() }, async (ctx, input) => {
   const before = [ctx.uuid(), ctx.now().getTime()]
   await ctx.step(`one ${ctx.uuid().slice(0, 4)}`, () => does(ctx, 'one'))
-  await ctx.setAttributes({ stage: 1 })
+  ctx.setAttributes({ stage: 1 })
   await ctx.step('two', () => does(ctx, 'two'))
   const last = ctx.uuid()
   await ctx.step('three', () => does(ctx, 'three'))
