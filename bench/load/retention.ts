@@ -5,6 +5,7 @@ import { loadavg } from 'node:os'
 import { silentLogger, systemClock } from '../../src/core/ports.js'
 import { KEPT_MS_DEFAULT } from '../../src/core/retention.js'
 import { RetentionLoop } from '../../src/retention/retention-loop.js'
+import { Meters } from '../../src/metrics/meters.js'
 import { openStore } from '../../src/store/open.js'
 import type { Store } from '../../src/store/store.js'
 import { CostMeter, type Cost } from '../harness/cost.js'
@@ -73,19 +74,20 @@ async function besideRemoval(
   const store = await openStore({ ...database, connections: 2 })
   const load = await startLoad(THREE_STEPS, { database, inFlight, lanes: LANES })
   try {
-    await load.run(WARM_UP_SECONDS)
+    await load.run(warmUpOf(options))
     let removed = 0
     let removalSeconds = 0
     const sweeping: Contestant = {
       name: 'beside the removal',
       async run(seconds) {
-        const loop = sweepOver(store)
+        const meters = new Meters()
+        const loop = sweepOver(store, meters)
         await store.writePolicies([{ workflow: OLD, kept: KEPT_MS_DEFAULT, archived: false }])
         await place.sql`update ${place.sql(`${schema}.retention`)} set due_at = now() where workflow = ${OLD}::text`
         loop.start()
         const slice = await load.run(seconds)
         await loop.stop()
-        removed += loop.removed
+        removed += meters.executionsRemoved
         removalSeconds += slice.seconds
         return slice
       },
@@ -100,10 +102,15 @@ async function besideRemoval(
   }
 }
 
-const WARM_UP_SECONDS = 3
+/** Before it counts. */
+const WARM_UP_SECONDS_MAX = 3
 
-function sweepOver(store: Store): RetentionLoop {
-  return new RetentionLoop({ store, clock: systemClock, log: silentLogger, pollMs: 50 })
+function warmUpOf({ seconds }: RetentionOptions): number {
+  return Math.min(seconds / 4, WARM_UP_SECONDS_MAX)
+}
+
+function sweepOver(store: Store, meters: Meters): RetentionLoop {
+  return new RetentionLoop({ store, clock: systemClock, log: silentLogger, meters, pollMs: 50 })
 }
 
 /** Whatever was counted as removed is gone, with its events, and nothing else is. */
@@ -149,8 +156,8 @@ async function besideIndex(
     startLoad(THREE_STEPS, { database: { url: place.url, schema }, inFlight, lanes: LANES })
   const [ours, reference] = [await start(withIt), await start(without)]
   try {
-    await ours.run(WARM_UP_SECONDS)
-    await reference.run(WARM_UP_SECONDS)
+    await ours.run(warmUpOf(options))
+    await reference.run(warmUpOf(options))
     const meters = { ours: new CostMeter(place, withIt), reference: new CostMeter(place, without) }
     const before = { ours: ours.done, reference: reference.done }
     const index = await runPairs({

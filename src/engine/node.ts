@@ -279,6 +279,7 @@ export class Node implements RunHost, Host {
       store,
       clock,
       log,
+      meters,
       ...(sink === undefined ? {} : { archivist: new Archivist({ store, sink }) }),
     })
     this.upkeep = new Loop({
@@ -299,7 +300,7 @@ export class Node implements RunHost, Host {
   }
 
   get stats(): NodeStats {
-    const { removed, archived } = this.retention
+    const { executionsRemoved: removed, executionsArchived: archived } = this.meters
     return { running: this.live.size, cache: this.suspended.stats, removed, archived }
   }
 

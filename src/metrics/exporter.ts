@@ -59,6 +59,8 @@ function readersOf(
     cerebelum_executions_dropped_total: () => byLabel('reason', meters.dropped),
     cerebelum_execution_cache_lookups_total: () =>
       byLabel('result', { hit: meters.cacheHits, miss: meters.cacheMisses }),
+    cerebelum_executions_removed_total: () => [{ value: meters.executionsRemoved }],
+    cerebelum_executions_archived_total: () => [{ value: meters.executionsArchived }],
     cerebelum_doorbell_lag_seconds: () => [{ value: meters.doorbellLag }],
     cerebelum_timer_lag_seconds: () => byLabel('kind', timerLag),
     cerebelum_step_attempt_duration_seconds: ofWorkflows('outcome', (meter) => ({

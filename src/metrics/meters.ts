@@ -115,6 +115,8 @@ export class Meters {
   readonly dropped = { lost: 0, unavailable: 0, broken: 0 }
   cacheHits = 0
   cacheMisses = 0
+  executionsRemoved = 0
+  executionsArchived = 0
   readonly doorbellLag = new Distribution(bucketsOf('cerebelum_doorbell_lag_seconds'))
   readonly timerLag: Readonly<Record<TimerKind, Distribution>> = {
     sleep: new Distribution(bucketsOf('cerebelum_timer_lag_seconds')),

@@ -74,6 +74,18 @@ export const METRICS = {
     labels: ['result'],
     help: 'Whether a claimed execution went on from memory (hit) or had its history replayed (miss).',
   },
+  cerebelum_executions_removed_total: {
+    kind: 'counter',
+    unit: '{execution}',
+    labels: [],
+    help: 'Closed executions that this node removed because the time for which they are kept was over.',
+  },
+  cerebelum_executions_archived_total: {
+    kind: 'counter',
+    unit: '{execution}',
+    labels: [],
+    help: 'Closed executions that this node wrote into the archive before it removed them.',
+  },
   cerebelum_doorbell_lag_seconds: {
     kind: 'histogram',
     unit: 's',

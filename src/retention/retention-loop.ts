@@ -5,6 +5,7 @@
 
 import { Loop } from '../core/loop.js'
 import { delay, type Clock, type Logger } from '../core/ports.js'
+import type { Meters } from '../metrics/meters.js'
 import type { Expired, Store, Sweep } from '../store/store.js'
 import type { Archivist } from './archivist.js'
 
@@ -12,6 +13,7 @@ export interface RetentionLoopOptions {
   readonly store: Pick<Store, 'takeSweep' | 'findExpired' | 'removeExpired' | 'noteSweep' | 'readHistories'>
   readonly clock: Clock
   readonly log: Logger
+  readonly meters: Meters
   /** Keeps what is removed; without one, what is to be archived is left to nodes that have one. */
   readonly archivist?: Archivist
   /** How often an idle node looks whether a sweep is due; default 30 s. */
@@ -30,10 +32,6 @@ const REST_MIN_MS = 60_000
 const REST_MAX_MS = 3_600_000
 
 export class RetentionLoop {
-  /** Executions removed, and put into the archive, by this node. */
-  removed = 0
-  archived = 0
-
   private readonly options: RetentionLoopOptions
   private readonly loop: Loop
   private readonly stopping = new AbortController()
@@ -80,16 +78,16 @@ export class RetentionLoop {
   }
 
   private async remove(sweep: Sweep, found: readonly Expired[]): Promise<number> {
-    const { store, archivist } = this.options
+    const { store, archivist, meters } = this.options
     let removed = 0
     if (sweep.archived) {
       // It was taken by a node that has one.
       for await (const kept of archivist?.keep(found) ?? []) {
-        this.archived += kept.length
+        meters.executionsArchived += kept.length
         removed += await store.removeExpired(kept)
       }
     } else if (found.length > 0) removed = await store.removeExpired(found)
-    this.removed += removed
+    meters.executionsRemoved += removed
     return removed
   }
 

@@ -52,6 +52,8 @@ describe('an archive of an engine', () => {
     const node = await using.join({ ...options, retention: '28 days' })
     await eventually(async () => (await countOf(ids)) === 0, { what: 'the removal', deadlineMs: 30_000 })
     await node.stop()
+    const { removed, archived } = node.stats()
+    expect([removed, archived]).toEqual([ids.length, ids.length])
   }
 
   test('gives back what an execution was, by the library and by the program', async () => {
