@@ -1,4 +1,4 @@
-// Draws what a benchmark has found as an SVG: bars, or lines over a logarithmic axis. Small, without scripts, and readable
+// Draws what a benchmark has found as an SVG: bars, or lines from label to label. Small, without scripts, and readable
 // on light and dark ground alike.
 
 export interface ChartData {
