@@ -29,7 +29,7 @@ export async function scale(place: Place, options: ScaleOptions): Promise<Figure
   for (const count of nodes) {
     const rate = await withNodes(place, { count, ...options })
     byNodes.push(rate)
-    onProgress(`${count} nodes: ${Math.round(rate)} workflows/s`)
+    onProgress(`${nodesText(count)}: ${Math.round(rate)} workflows/s`)
   }
   const byStored = await withStored(place, options)
   const least = stored[0] ?? 0
@@ -44,7 +44,7 @@ export async function scale(place: Place, options: ScaleOptions): Promise<Figure
     reference_name: `the same with ${least} stored, in turns`,
     figures: [
       ...nodes.map((count, index) => ({
-        what: `${count} nodes on one machine`,
+        what: `${nodesText(count)} on one machine`,
         value: byNodes[index] ?? null,
         unit: 'workflows/s',
       })),
@@ -65,7 +65,7 @@ export async function scale(place: Place, options: ScaleOptions): Promise<Figure
       unit: 'workflows/s',
       kind: 'bars',
       labels: [
-        ...nodes.map((count) => `${count} nodes`),
+        ...nodes.map(nodesText),
         ...stored.slice(1).map((count) => `${count.toLocaleString('en')} stored`),
       ],
       series: [
@@ -165,4 +165,8 @@ async function check({ sql }: Place, schema: string, wanted: number): Promise<vo
     from ${sql(`${schema}.executions`)}`
   if (row?.completed !== wanted || row.others !== 0)
     throw new Error(`${wanted} executions must have completed, but the tables say ${JSON.stringify(row)}.`)
+}
+
+function nodesText(count: number): string {
+  return count === 1 ? '1 node' : `${count} nodes`
 }
