@@ -12,6 +12,8 @@ import { fulfil, flaky, quick, refused, WORKFLOWS } from './workflows.js'
 const http = useHttp(WORKFLOWS, { mount: mountDashboard })
 const browser = useBrowser()
 const suite = describe.skipIf(!hasBrowser)
+/** A browser on a machine that has much else to do. */
+const PATIENT = { timeout: 120_000 }
 
 const open = (path: string, options?: Parameters<typeof browser.open>[1]): Promise<TestPage> =>
   browser.open(http.url + path, options)
@@ -46,7 +48,7 @@ beforeAll(async () => {
   await eventually(async () => (await statusOf('refused-1')) === 'failed')
 })
 
-suite('the list', () => {
+suite('the list', PATIENT, () => {
   test('shows what there is, live', async () => {
     const list = await open('/')
     await list.page.getByRole('link', { name: 'order-1', exact: true }).waitFor()
@@ -152,7 +154,7 @@ suite('the list', () => {
   })
 })
 
-suite('an execution', () => {
+suite('an execution', PATIENT, () => {
   test('shows its timeline, its graph and its events, and nothing of them is markup', async () => {
     const one = await open('/executions/order-1')
     await one.page.getByRole('button', { name: /step charge the card.*done/ }).click()

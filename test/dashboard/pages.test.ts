@@ -11,6 +11,8 @@ import { fulfil, quick, refused, WORKFLOWS } from './workflows.js'
 const http = useHttp(WORKFLOWS, { mount: mountDashboard })
 const browser = useBrowser()
 const suite = describe.skipIf(!hasBrowser)
+/** A browser on a machine that has much else to do. */
+const PATIENT = { timeout: 120_000 }
 
 const open = (path: string, options?: Parameters<typeof browser.open>[1]): Promise<TestPage> =>
   browser.open(http.url + path, options)
@@ -45,7 +47,7 @@ beforeAll(async () => {
   })
 })
 
-suite('the cluster', () => {
+suite('the cluster', PATIENT, () => {
   test('shows nodes, partitions and regions, and tells of a node that comes and goes', async () => {
     const cluster = await open('/cluster')
     await cluster.page.getByRole('region', { name: 'Nodes' }).getByText('alive').waitFor()
@@ -64,7 +66,7 @@ suite('the cluster', () => {
   })
 })
 
-suite('charts', () => {
+suite('charts', PATIENT, () => {
   test('are drawn of what was started and how it ended', async () => {
     await http.client.startMany(Array.from({ length: 30 }, (_, n) => ({ workflow: quick, input: { n } })))
     await http.client.start(refused, undefined, { id: 'refused-1' })
@@ -81,7 +83,7 @@ suite('charts', () => {
   })
 })
 
-suite('schedules', () => {
+suite('schedules', PATIENT, () => {
   test('show when they fire next; paused, resumed and triggered', async () => {
     const list = await open('/schedules')
     const row = list.page.getByRole('row', { name: /nightly/ })
@@ -104,7 +106,7 @@ suite('schedules', () => {
   })
 })
 
-suite('dead letters', () => {
+suite('dead letters', PATIENT, () => {
   test('are told with the reason, and go back to work', async () => {
     const empty = await open('/dead-letters')
     await empty.page.getByText('No dead letters').waitFor()
@@ -125,7 +127,7 @@ suite('dead letters', () => {
   })
 })
 
-suite('workflows', () => {
+suite('workflows', PATIENT, () => {
   test('show their versions and what they take, and are started', async () => {
     const list = await open('/workflows')
     const row = list.page.getByRole('row', { name: /quick/ })
@@ -145,7 +147,7 @@ suite('workflows', () => {
   })
 })
 
-suite('on the smallest phone, in the dark', () => {
+suite('on the smallest phone, in the dark', PATIENT, () => {
   const pages = [
     { name: 'executions', path: '/', text: 'order-1' },
     { name: 'execution', path: '/executions/order-1', text: 'charge the card' },
