@@ -29,18 +29,40 @@ export interface StartContext {
   readonly registeredVersion: (workflow: string) => Promise<string | undefined>
 }
 
-/** @throws CerebelumError, see `Client.start` */
-export async function toStartRow(request: StartRequest, context: StartContext): Promise<StartRow> {
-  const { limits, store, clock } = context
-  const { name, definition, version } = await resolveWorkflow(request.workflow, context)
-  const { executionId, startId } = idsOf(request, name, limits)
-  const input = await validate(
-    definition?.options.input,
-    request.input,
-    `input of workflow "${name}"`,
-    'INVALID_INPUT',
-    { workflow: name },
-  )
+/** At once where nothing has to be waited for, which is the rule. @throws CerebelumError, see `Client.start` */
+export function toStartRow(request: StartRequest, context: StartContext): StartRow | Promise<StartRow> {
+  const workflow = findWorkflow(request.workflow, context)
+  const { name, definition, version } = workflow
+  const isReady = version !== undefined && definition?.options.input === undefined
+  return isReady
+    ? makeRow(
+        request,
+        { ...workflow, version, ids: idsOf(request, name, context.limits), input: request.input },
+        context,
+      )
+    : resolveRow(request, workflow, context)
+}
+
+async function resolveRow(
+  request: StartRequest,
+  { name, definition, version: known }: Found,
+  context: StartContext,
+): Promise<StartRow> {
+  const version = known ?? (await context.registeredVersion(name))
+  if (version === undefined) throw unknownWorkflow(name)
+  const ids = idsOf(request, name, context.limits)
+  const schema = definition?.options.input
+  const what = `input of workflow "${name}"`
+  const input = await validate(schema, request.input, what, 'INVALID_INPUT', { workflow: name })
+  return makeRow(request, { name, definition, version, ids, input }, context)
+}
+
+function makeRow(
+  request: StartRequest,
+  { name, definition, version, ids, input }: Resolved,
+  { limits, store, clock }: StartContext,
+): StartRow {
+  const { executionId, startId } = ids
   const traceparent =
     request.traceparent === undefined ? activeTraceparent() : checkTraceparent(request.traceparent)
   const payload = encode(input, `input of execution "${executionId}"`, limits.payloadBytesMax)
@@ -89,20 +111,23 @@ export function asRun(row: StartRow, run: number): StartRow {
   return { ...row, event: { ...row.event, detail: JSON.stringify({ ...Object(detail), run }) } }
 }
 
-interface Resolved {
+interface Found {
   readonly name: string
   readonly definition: Workflow | undefined
-  readonly version: string
+  readonly version: string | undefined
 }
 
-async function resolveWorkflow(workflow: unknown, context: StartContext): Promise<Resolved> {
-  const { limits, host, registeredVersion } = context
+interface Resolved extends Found {
+  readonly version: string
+  readonly ids: Ids
+  readonly input: unknown
+}
+
+function findWorkflow(workflow: unknown, { limits, host }: StartContext): Found {
   const given = isWorkflow(workflow) ? workflow : undefined
   const name = checkName(given?.name ?? workflow, 'workflow name', limits.nameCharactersMax)
   const definition = given ?? host?.definition(name)
-  const version = definition?.version ?? (await registeredVersion(name))
-  if (version === undefined) throw unknownWorkflow(name)
-  return { name, definition, version }
+  return { name, definition, version: definition?.version }
 }
 
 function isWorkflow(value: unknown): value is Workflow {
@@ -111,12 +136,13 @@ function isWorkflow(value: unknown): value is Workflow {
   )
 }
 
+interface Ids {
+  readonly executionId: string
+  readonly startId: string | null
+}
+
 /** A start id without an id stands for one: every retry must find the same execution, on every node. */
-function idsOf(
-  { id, startId }: StartRequest,
-  workflow: string,
-  { idCharactersMax }: Limits,
-): { readonly executionId: string; readonly startId: string | null } {
+function idsOf({ id, startId }: StartRequest, workflow: string, { idCharactersMax }: Limits): Ids {
   if (startId !== undefined) checkId(startId, 'start id', idCharactersMax)
   if (id !== undefined) {
     return { executionId: checkId(id, 'execution id', idCharactersMax), startId: startId ?? randomHex(8) }

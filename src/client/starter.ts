@@ -48,8 +48,11 @@ export class Starter {
   ): Promise<Started> {
     const { idPolicy = 'return-existing', transaction } = options
     checkOneOf(idPolicy, POLICIES, 'idPolicy')
-    const row = await toStartRow(request, this.context)
-    return this.judge(row, await this.insert(row, transaction), { idPolicy, transaction })
+    const made = toStartRow(request, this.context)
+    const row = made instanceof Promise ? await made : made
+    const outcome = await (transaction === undefined ? this.lane.submit(row) : this.insert(row, transaction))
+    if (outcome.kind === 'created') return { executionId: row.key.executionId, created: true }
+    return this.judge(row, outcome, { idPolicy, transaction })
   }
 
   /** All rows are made, and so checked, before the first is written. */
@@ -84,7 +87,7 @@ export class Starter {
   }
 
   /** The row of a start, checked, for whoever writes it later. */
-  prepare(request: StartRequest): Promise<StartRow> {
+  async prepare(request: StartRequest): Promise<StartRow> {
     return toStartRow(request, this.context)
   }
 

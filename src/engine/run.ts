@@ -11,6 +11,7 @@ import type { Answer, Message, NewMessage } from '../core/message.js'
 import type { RunTrace } from '../metrics/tracing.js'
 import type { CommitOutcome } from '../store/store.js'
 import type { Command, Note } from '../workflow/command.js'
+import { onceDrained } from '../workflow/drain.js'
 import { Instance } from '../workflow/instance.js'
 import { INTENTS } from '../workflow/recorded.js'
 import type { Workflow } from '../workflow/define.js'
@@ -19,7 +20,7 @@ import { beginChild, childRecorded, openChildren } from './children.js'
 import { beginClose, failTooLong } from './closing.js'
 import { isWait, maySeeAhead } from './look-ahead.js'
 import { Mailbox } from './mailbox.js'
-import { asCommit, NextAppend, type Transition } from './next-append.js'
+import { asCommit, NextAppend, type TakenAppend, type Transition } from './next-append.js'
 import { awaitSignal, matchMessages, matchRequests, matchTermination, type SignalWait } from './messages.js'
 import type { RunHost } from './run-host.js'
 import { beginStep, retryDue, stopUnwanted } from './steps.js'
@@ -46,6 +47,21 @@ export interface Waking {
   readonly messages: readonly Message[]
   readonly inbox: number
   readonly at: Date
+}
+
+/** Events that the code may see before they are written. */
+interface Ahead {
+  readonly events: NewEvent[]
+  readonly count: number
+  readonly at: Date
+}
+
+/** Events that have been written; the first `seen` of them the code knows. */
+interface Delivery {
+  readonly events: readonly NewEvent[]
+  readonly seen: number
+  readonly at: Date
+  readonly goOn: () => void
 }
 
 export type TimerKind = 'sleep' | 'signal' | 'retry'
@@ -323,7 +339,8 @@ export class Run {
 
   /** After an append that took the right: what was written is delivered, the right passed on. */
   async appended(event: NewEvent | undefined, outcome: CommitOutcome | undefined): Promise<void> {
-    if (event !== undefined && outcome?.kind === 'committed') await this.deliver([event], outcome.at)
+    if (event !== undefined && outcome?.kind === 'committed')
+      await new Promise<void>((resolve) => this.deliver([event], outcome.at, resolve))
     this.passOn()
     if (outcome?.kind === 'lost') this.drop('lost')
     else this.pump()
@@ -451,7 +468,7 @@ export class Run {
     if (this.state !== 'live' || this.isDelivering || this.isCommitting) return
     const isHolding = this.ahead > 0 && this.instance.hasFresh
     const idle = this.attempts.size === 0 && this.busy === 0 && !isHolding
-    if (idle && this.mayLookAhead()) return this.watch(this.lookAhead())
+    if (idle && this.mayLookAhead()) return this.lookAhead()
     if (idle && !this.isClosing && this.instance.outcome !== undefined && !this.isHeldUp()) {
       const { kind } = this.instance.outcome
       // What failed waits for nothing; else a step that nobody awaits is tried until it ends.
@@ -485,24 +502,49 @@ export class Run {
     return !this.host.isDraining && this.next.messages.length === 0 && this.slotWaiters.length === 0
   }
 
-  private async lookAhead(): Promise<void> {
+  private lookAhead(): void {
     const at = this.host.databaseTime()
     if (at === undefined) return this.flush()
     this.isDelivering = true
     const { events } = this.next
-    const count = events.length
-    this.ahead = count
-    for (let index = 0; index < count; index++) {
+    this.ahead = events.length
+    this.seeAhead({ events, count: events.length, at }, 0)
+  }
+
+  private seeAhead(ahead: Ahead, from: number): void {
+    const { events, count, at } = ahead
+    for (let index = from; index < count; index++) {
       const written = events[index]
       if (written === undefined) break
       const event = { ...written, at }
       events[index] = event
       const wasUnwinding = this.instance.isUnwinding
-      await this.instance.deliver({ ...event, version: this.version + 1 + index })
-      if (this.instance.isUnwinding !== wasUnwinding) stopUnwanted(this)
+      if (this.instance.apply({ ...event, version: this.version + 1 + index })) {
+        return this.onceAtRest(() => {
+          if (this.instance.isUnwinding !== wasUnwinding) stopUnwanted(this)
+          this.seeAhead(ahead, index + 1)
+        })
+      }
     }
+    // None of them woke the code, and whoever pumps goes on before anybody can look again.
+    if (this.isPumping) return this.onceAtRest(() => this.seeAhead(ahead, count))
     this.isDelivering = false
     this.pump()
+  }
+
+  /** When the code has come to rest. What nobody foresaw costs this execution its rest, never the process. */
+  private onceAtRest(go: () => void, orElse?: () => void): void {
+    onceDrained(() => this.safely(go, orElse))
+  }
+
+  /** `orElse`: somebody waits for the end of it, good or bad. */
+  private safely(work: () => void, orElse?: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.drop('broken', error)
+      orElse?.()
+    }
   }
 
   /** Something that the code asked for, maybe without awaiting it, may not begin here: it is not the end yet. */
@@ -574,30 +616,16 @@ export class Run {
 
   private flush(): void {
     this.isCommitting = true
-    this.watch(this.write())
-  }
-
-  /** What nobody foresaw costs this execution its rest, never the process. */
-  private watch(work: Promise<void>): void {
-    work.catch((error: unknown) => this.drop('broken', error))
-  }
-
-  private async write(): Promise<void> {
     const taken = this.next.take()
-    const { events, consumed, transition } = taken
-    let outcome: CommitOutcome
-    try {
-      outcome = await this.host.commit(
-        asCommit(taken, {
-          key: this.key,
-          nodeId: this.host.nodeId,
-          claimEpoch: this.claimEpoch,
-          expectedVersion: this.version,
-        }),
-      )
-    } catch (error) {
-      return this.drop('unavailable', error)
-    }
+    const { key, claimEpoch, version: expectedVersion } = this
+    const fence = { key, nodeId: this.host.nodeId, claimEpoch, expectedVersion }
+    this.host.commit(asCommit(taken, fence)).then(
+      (outcome) => this.safely(() => this.written(taken, outcome)),
+      (error: unknown) => this.drop('unavailable', error),
+    )
+  }
+
+  private written({ events, consumed, transition }: TakenAppend, outcome: CommitOutcome): void {
     if (this.state !== 'live') return
     if (outcome.kind === 'lost')
       return this.drop(outcome.cause === undefined ? 'lost' : 'broken', outcome.cause)
@@ -607,49 +635,79 @@ export class Run {
     if (this.trace !== undefined && (transition?.kind === 'close' || transition?.kind === 'continue'))
       for (const event of events) this.trace.note({ at: outcome.at, ...event, version: 0 }, 'live')
     if (transition?.kind === 'close') return this.closed(transition.status, events.length)
-    if (transition?.kind === 'continue') return this.continued(events, outcome.at)
-    await this.deliver(events, outcome.at)
-    if (transition !== undefined) return this.released(outcome.rung)
-    this.passOn()
-    this.pump()
+    if (transition?.kind === 'continue') return this.watch(this.continued(events, outcome.at))
+    this.deliver(events, outcome.at, () => {
+      if (this.state !== 'live') return
+      if (transition !== undefined) return this.released(outcome.rung)
+      this.passOn()
+      this.pump()
+    })
   }
 
-  private async deliver(events: readonly NewEvent[], at: Date): Promise<void> {
+  private watch(work: Promise<void>): void {
+    work.catch((error: unknown) => this.drop('broken', error))
+  }
+
+  /** Gives to the code what has been written and it has not seen, one after the other; `goOn`: what follows. */
+  private deliver(events: readonly NewEvent[], at: Date, goOn: () => void): void {
     this.isDelivering = true
     this.setClock(at)
     const seen = this.ahead
     this.ahead = 0
-    for (let index = 0; index < events.length; index++) {
+    this.deliverFrom({ events, seen, at, goOn }, 0)
+  }
+
+  private deliverFrom(delivery: Delivery, from: number): void {
+    const { events, seen, at } = delivery
+    for (let index = from; index < events.length; index++) {
       const written = events[index]
       if (written === undefined) break
       const event = this.recorded(written, at)
       this.bytes += event.payload?.length ?? 0
       this.trace?.note(event, 'live')
       if (index < seen) continue
-      const command = event.seq === undefined ? undefined : this.instance.pending.get(event.seq)?.command
-      if (event.dueAt !== undefined) {
-        this.host.timerWritten(event.dueAt, this.key)
-        if (command?.kind === 'sleep') this.setTimer('sleep', command, event.dueAt)
-        else if (command?.kind === 'signal' && this.signalWaits.has(command.seq))
-          this.setTimer('signal', command, event.dueAt)
-        else if (command?.kind === 'step') this.setTimer('retry', { ...command, intent: event }, event.dueAt)
-      }
-      if (event.type === 'child_started' && command?.kind === 'child') childRecorded(this, command)
+      this.noteRecorded(event)
       const wasUnwinding = this.instance.isUnwinding
-      await this.instance.deliver(event)
-      const isCanceling = event.type === 'cancel_requested'
-      if (isCanceling || this.instance.isUnwinding !== wasUnwinding) stopUnwanted(this)
-      if (isCanceling) this.afterCancel()
+      if (this.instance.apply(event)) {
+        return this.onceAtRest(() => {
+          this.afterEvent(event, wasUnwinding)
+          this.deliverFrom(delivery, index + 1)
+        }, delivery.goOn)
+      }
+      this.afterEvent(event, wasUnwinding)
     }
     this.isDelivering = false
-    if (!this.warnedLong && this.eventsOfRun() > this.host.limits.historyEventsWarn) {
-      this.warnedLong = true
-      const { historyEventsWarn: limit, historyEventsMax: max } = this.host.limits
-      this.host.log.warn(
-        { executionId: this.executionId, workflow: this.definition.name },
-        `the history of this run has over ${limit} events; at ${max} it fails: use ctx.continueAsNew`,
-      )
+    this.warnWhenLong()
+    delivery.goOn()
+  }
+
+  /** What an event that is durable now sets off, before the code hears of it. */
+  private noteRecorded(event: Event): void {
+    const command = event.seq === undefined ? undefined : this.instance.pending.get(event.seq)?.command
+    if (event.dueAt !== undefined) {
+      this.host.timerWritten(event.dueAt, this.key)
+      if (command?.kind === 'sleep') this.setTimer('sleep', command, event.dueAt)
+      else if (command?.kind === 'signal' && this.signalWaits.has(command.seq))
+        this.setTimer('signal', command, event.dueAt)
+      else if (command?.kind === 'step') this.setTimer('retry', { ...command, intent: event }, event.dueAt)
     }
+    if (event.type === 'child_started' && command?.kind === 'child') childRecorded(this, command)
+  }
+
+  private afterEvent(event: Event, wasUnwinding: boolean): void {
+    const isCanceling = event.type === 'cancel_requested'
+    if (isCanceling || this.instance.isUnwinding !== wasUnwinding) stopUnwanted(this)
+    if (isCanceling) this.afterCancel()
+  }
+
+  private warnWhenLong(): void {
+    if (this.warnedLong || this.eventsOfRun() <= this.host.limits.historyEventsWarn) return
+    this.warnedLong = true
+    const { historyEventsWarn: limit, historyEventsMax: max } = this.host.limits
+    this.host.log.warn(
+      { executionId: this.executionId, workflow: this.definition.name },
+      `the history of this run has over ${limit} events; at ${max} it fails: use ctx.continueAsNew`,
+    )
   }
 
   private recorded(written: NewEvent, at: Date): Event {

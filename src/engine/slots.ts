@@ -13,14 +13,17 @@ export class Slots {
     this.max = max
   }
 
+  /** Takes a slot when one is free and nobody waits for it; then a `release` must follow. */
+  take(): boolean {
+    if (this.taken >= this.max || this.waiting.size > 0) return false
+    this.taken++
+    return true
+  }
+
   /** Calls `begin` now, or when a slot is free; every `begin` must be followed by one `release`. */
   acquire(begin: () => void): void {
-    if (this.taken < this.max && this.waiting.size === 0) {
-      this.taken++
-      begin()
-    } else {
-      this.waiting.push(begin)
-    }
+    if (this.take()) begin()
+    else this.waiting.push(begin)
   }
 
   /** One at a time in a loop: what begins may end at once and release, and thousands of those would end the stack. */

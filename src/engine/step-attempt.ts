@@ -55,12 +55,15 @@ export class Attempt implements StepContext {
     if (remainingMs !== undefined) this.limit(remainingMs, 'total time-out', true)
     if (heartbeatTimeout !== undefined) this.armHeartbeat(durationMs(heartbeatTimeout, 'heartbeat time-out'))
     let result: unknown
+    let isAwaited: boolean
     try {
       result = this.trace === undefined ? command.work(this) : this.trace.within(() => command.work(this))
+      isAwaited = isThenable(result)
     } catch (error) {
       this.settle({ ok: false, error, final: false })
       return
     }
+    if (!isAwaited) return this.check(result)
     Promise.resolve(result).then(
       (value) => this.check(value),
       (error: unknown) => this.settle({ ok: false, error, final: false }),
@@ -183,4 +186,8 @@ export class Attempt implements StepContext {
     this.cancels = []
     this.options.ended()
   }
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }

@@ -66,7 +66,8 @@ function runAttempt(run: Run, command: StepCommand, progress: Progress): void {
 
 /** A slot of the execution and one of the node. */
 export function acquireSlots(run: Run, begin: () => void): void {
-  run.stepSlots.acquire(() => run.host.stepSlots.acquire(begin))
+  if (!run.stepSlots.take()) run.stepSlots.acquire(() => run.host.stepSlots.acquire(begin))
+  else run.host.stepSlots.acquire(begin)
 }
 
 export function releaseSlots(run: Run): void {
@@ -189,13 +190,13 @@ function ended(
   if (result.ok) {
     try {
       const payload = run.encode(result.value, `result of step "${name}"`)
+      const event = { type: 'step_completed', seq, name, attempt: recorded(progress.attempt) } as const
+      const took = taken(run, command, progress, attempt)
+      if (payload !== undefined && took.ms === undefined) return record(run, seq, { ...event, payload })
       return record(run, seq, {
-        type: 'step_completed',
-        seq,
-        name,
-        attempt: recorded(progress.attempt),
+        ...event,
         ...(payload === undefined ? {} : { payload }),
-        ...takenDetail(taken(run, command, progress, attempt)),
+        ...takenDetail(took),
       })
     } catch (error) {
       return fail(run, command, progress, error, attempt)

@@ -145,7 +145,7 @@ export class Instance {
     this.isReplaying = false
   }
 
-  /** Applies one event and drains the code; undefined: the code can go no further. No promise of its own: five a run. */
+  /** Applies one event and drains the code; undefined: the code can go no further. */
   deliver(event: Event): Promise<void> | undefined {
     if (event.type === 'started') return this.begin(event)
     if (this.seeds.length > 0) this.passSeeds(event)
@@ -271,8 +271,8 @@ export class Instance {
 
   // ---- inside
 
-  /** Returns whether code may have become able to go on. */
-  private apply(event: Event): boolean {
+  /** Applies an event of the run under way; returns whether code may have become able to go on: drain it then. */
+  apply(event: Event): boolean {
     switch (event.type) {
       case 'step_completed':
       case 'signal_received':
