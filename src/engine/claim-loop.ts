@@ -260,8 +260,6 @@ export class ClaimLoop {
         meters.doorbellLag.observeMs(
           claim.at.getTime() - claim.rungAt.getTime() + clock.monotonicMs() - begunMs,
         )
-      if (cached === undefined) meters.cacheMisses++
-      else meters.cacheHits++
       if (cached !== undefined) {
         this.options.live.add(cached)
         cached.wake(waking)

@@ -419,6 +419,7 @@ export class Node implements RunHost, Host {
       database: store.dialect,
       running: live.size,
       cached: suspended.size,
+      cache: suspended.stats,
       commitsWaiting: commitLanes.depth,
       isTrusted: leases.isTrusted(),
       nodes: leases.leases.length,

@@ -57,8 +57,13 @@ function readersOf(
     cerebelum_executions_cached: ofNode(({ cached }) => cached),
     cerebelum_executions_claimed_total: () => byLabel('source', meters.claimed),
     cerebelum_executions_dropped_total: () => byLabel('reason', meters.dropped),
-    cerebelum_execution_cache_lookups_total: () =>
-      byLabel('result', { hit: meters.cacheHits, miss: meters.cacheMisses }),
+    cerebelum_execution_cache_lookups_total: () => {
+      if (meters.node === undefined) return []
+      const { hits: hit, misses: miss, stale } = meters.node().cache
+      return byLabel('result', { hit, miss, stale })
+    },
+    cerebelum_execution_cache_evictions_total: ofNode(({ cache }) => cache.evicted),
+    cerebelum_execution_cache_bytes: ofNode(({ cache }) => cache.bytes),
     cerebelum_executions_removed_total: () => [{ value: meters.executionsRemoved }],
     cerebelum_executions_archived_total: () => [{ value: meters.executionsArchived }],
     cerebelum_doorbell_lag_seconds: () => [{ value: meters.doorbellLag }],

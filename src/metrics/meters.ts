@@ -22,6 +22,13 @@ export interface NodeReading {
   readonly capacity: number
   readonly running: number
   readonly cached: number
+  readonly cache: {
+    readonly bytes: number
+    readonly hits: number
+    readonly misses: number
+    readonly stale: number
+    readonly evicted: number
+  }
   readonly commitsWaiting: number
   readonly isTrusted: boolean
   readonly nodes: number
@@ -113,8 +120,6 @@ export class Meters {
   readonly claims = new Distribution(bucketsOf('cerebelum_claim_duration_seconds'))
   readonly claimed: Record<ClaimSource, number> = { doorbell: 0, late: 0, failover: 0 }
   readonly dropped = { lost: 0, unavailable: 0, broken: 0 }
-  cacheHits = 0
-  cacheMisses = 0
   executionsRemoved = 0
   executionsArchived = 0
   readonly doorbellLag = new Distribution(bucketsOf('cerebelum_doorbell_lag_seconds'))

@@ -72,7 +72,19 @@ export const METRICS = {
     kind: 'counter',
     unit: '{lookup}',
     labels: ['result'],
-    help: 'Whether a claimed execution went on from memory (hit) or had its history replayed (miss).',
+    help: 'Whether an execution that woke went on from memory (hit) or had its history replayed: it was not there (miss), or had been run elsewhere since (stale).',
+  },
+  cerebelum_execution_cache_evictions_total: {
+    kind: 'counter',
+    unit: '{execution}',
+    labels: [],
+    help: 'Suspended executions that had to leave memory for others.',
+  },
+  cerebelum_execution_cache_bytes: {
+    kind: 'gauge',
+    unit: 'By',
+    labels: [],
+    help: 'Roughly what the suspended executions in memory take.',
   },
   cerebelum_executions_removed_total: {
     kind: 'counter',

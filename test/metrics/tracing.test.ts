@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { parseTraceparent, spanIdOf, traceIdOf } from '../../src/core/trace-ids.js'
 import { useHttp } from '../support/http.js'
+import { Metrics } from '../support/metrics.js'
 import { startNodeProcess } from '../support/node-process.js'
 import { eventually } from '../support/wait.js'
 import { killed, leaf, setUpTracing, toldOf, traced, type Told } from './fixtures/traced.js'
@@ -169,6 +170,18 @@ test('a node that is killed within a step: the next one goes on with the same tr
   })
   expect(here).toHaveLength(3)
   expect(new Set([...here, ...there].map((span) => span.traceId))).toEqual(new Set([traceId]))
+})
+
+test('and it is counted as a node that died and an execution taken over', async () => {
+  const metrics = new Metrics(await using.engine.metrics())
+  expect(metrics.sum('cerebelum_nodes_buried_total')).toBe(1)
+  // By whoever looks first: as an heir, or because the doorbell rings.
+  const taken = (source: string): number => metrics.sum('cerebelum_executions_claimed_total', { source })
+  expect(taken('failover') + taken('doorbell')).toBeGreaterThanOrEqual(1)
+  expect(metrics.sum('cerebelum_executions_closed_total', { workflow: 'killed', result: 'completed' })).toBe(
+    1,
+  )
+  expect(metrics.sum('cerebelum_executions_started_total', { workflow: 'killed' })).toBe(0)
 })
 
 test.each([
