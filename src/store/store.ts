@@ -105,7 +105,7 @@ export interface Claimed {
   readonly parent: ParentLink | null
   /** Instant of the claim by the database's clock: what is due, is judged by this. */
   readonly at: Date
-  /** Since when the doorbell had been ringing that the claim answers. */
+  /** Since when the doorbell had been ringing that the claim answers; not known when the answer to the claim was lost. */
   readonly rungAt?: Date
 }
 
