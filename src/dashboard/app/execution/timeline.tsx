@@ -10,6 +10,8 @@ import { Empty } from '../parts/state.js'
 import { SpanDetail } from './span-detail.js'
 
 const ROWS_STEP = 200
+/** So many times as long as all that came before it. */
+const LONG_WAIT = 4
 
 export interface TimelineProps {
   readonly events: readonly Recorded[]
@@ -24,6 +26,7 @@ interface Axis {
 export function TimelineView({ events, isOpen }: TimelineProps) {
   const [openId, setOpenId] = useState<string | undefined>()
   const [rows, setRows] = useState(ROWS_STEP)
+  const [isWhole, setIsWhole] = useState(false)
   const { spans, startMs, endMs } = readTimeline(events)
   if (spans.length === 0) {
     return (
@@ -37,11 +40,27 @@ export function TimelineView({ events, isOpen }: TimelineProps) {
     )
   }
   const lastMs = Math.max(...spans.map((span) => span.endMs ?? span.startMs))
-  const untilMs = endMs ?? (isOpen ? Math.max(beat.value, lastMs) : lastMs)
+  const nowMs = endMs ?? (isOpen ? Math.max(beat.value, lastMs) : lastMs)
+  // One that has waited for long would show its steps as dots: then up to what is recorded, and a little of the wait.
+  const isLongWait = nowMs - lastMs > LONG_WAIT * (lastMs - startMs)
+  const isCut = isLongWait && !isWhole
+  const untilMs = isCut ? lastMs + (lastMs - startMs) / LONG_WAIT : nowMs
   const axis = { startMs, lengthMs: Math.max(1, untilMs - startMs) }
   const shown = spans.slice(0, rows)
   return (
     <>
+      {isLongWait && (
+        <div class="pager top">
+          <span class="muted">
+            {isCut
+              ? `Cut: nothing has been recorded for ${spanText(nowMs - lastMs)}.`
+              : 'The whole time until now.'}
+          </span>
+          <button type="button" class="button small push" onClick={() => setIsWhole(!isWhole)}>
+            {isCut ? 'Show until now' : 'Cut the wait'}
+          </button>
+        </div>
+      )}
       <div class="gantt">
         <AxisRow axis={axis} />
         <ul>
@@ -121,7 +140,7 @@ function Row({ span, axis, events, isShown, toggle }: RowProps) {
 }
 
 function Bar({ span, axis }: { readonly span: Span; readonly axis: Axis }) {
-  const endMs = span.endMs ?? axis.startMs + axis.lengthMs
+  const endMs = Math.min(span.endMs ?? Number.POSITIVE_INFINITY, axis.startMs + axis.lengthMs)
   return (
     <>
       <span class={`bar ${span.kind} ${span.outcome}`} style={placed(axis, span.startMs, endMs)} />
