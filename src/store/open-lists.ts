@@ -1,6 +1,6 @@
 // Lists of executions that wait or run: few among many that have closed, so each is found by an index that holds nothing
-// else. What runs is held by a node or rings; a flood of what rings is not read to its end. (Every region is greater than
-// nothing: said, because CockroachDB would take a whole small index for a whole table.)
+// else. What runs is held by a node or rings; a flood of what rings is not read to its end. (Every region and every
+// node is greater than nothing: said, because CockroachDB would take a whole small index for a whole table.)
 
 import { executionColumns } from './executions.js'
 import { filters, inRange } from './list-filters.js'
@@ -33,7 +33,7 @@ export function listHeld(database: Database, query: ListQuery): Promise<RawExecu
   return sql<RawExecution[]>`
     select ${executionColumns(database)}
     from ${tables.by('executions_claimed')} as e
-    where e.claimed_by is not null and ${inRange(database, query)} and ${filters(database, query)}
+    where e.claimed_by is not null and e.claimed_by > '' and ${inRange(database, query)} and ${filters(database, query)}
     order by e.started_at desc, e.execution_id desc
     limit ${query.limit}::int8`
 }
