@@ -80,7 +80,7 @@ export function targetText({ value, atMost, atLeast, unit }: Figure): string | n
   const [sign, bound] = atMost === undefined ? ['≥', atLeast] : ['≤', atMost]
   if (bound === undefined) return null
   const isMet = value !== null && (atMost === undefined ? value >= bound : value <= bound)
-  return `${sign} ${amount(bound)} ${unit}: ${isMet ? 'met' : 'not met'}`
+  return `${sign} ${`${amount(bound)} ${unit}`.trim()}: ${isMet ? 'met' : 'not met'}`
 }
 
 export function amount(value: number | null): string {

@@ -65,10 +65,11 @@ export function renderResults(results: Results): string {
   const server = runs.find(({ report }) => report?.server !== undefined)?.report?.server ?? 'unknown'
   const minutes = runs.reduce((sum, { seconds }) => sum + seconds, 0) / 60
   return [
-    '# Results of the last full run',
+    '# Results of the last run of all benchmarks',
     '',
     `Written by \`npm run bench -- all --size ${size}\`: commit ${commit}, ${at.slice(0, 16).replace('T', ' ')} UTC, ${machine}, Node ${node_version}, ${server}.`,
     `${Math.round(minutes)} minutes in all; "load" is the load average of the machine as a benchmark ended, of which the benchmark itself is 2 to 3. \`README.md\` says what each benchmark does and why a target is missed; \`results.json\` has all figures.`,
+    ...(size === 'short' ? ['', SHORT] : []),
     '',
     ...table(
       ['name', 'measured', 'lowest … highest', 'held against', 'ratio', 'p50 / p99 ms', 'load'],
@@ -78,6 +79,10 @@ export function renderResults(results: Results): string {
     '',
   ].join('\n')
 }
+
+const SHORT =
+  '**This run was the short form**, a few seconds each: it shows that all run and check their work. Its rates say little, ' +
+  'the more so where the load is high; what each unit cost in CPU, WAL and bytes says more.'
 
 function summary({ name, report, failure, load_average }: Run): string[] {
   if (report === undefined)
@@ -109,6 +114,7 @@ function section({ name, flags, chart, report, seconds }: Run): string[] {
     `\`${['npm run bench --', name, ...flags].join(' ')}\`, ${Math.round(seconds)} s${report.checked === undefined ? '' : `; ${report.checked}`}.`,
     '',
     ...table(['what', 'measured', 'target'], rows),
+    ...lists(report),
     ...(chart === undefined ? [] : ['', `![${name}](${chart})`]),
   ]
 }
@@ -139,6 +145,27 @@ function plain(report: NonNullable<Run['report']>): string[][] {
     typeof value === 'number' && !COMMON.has(name) ? [[name.replaceAll('_', ' '), exact(value), '']] : [],
   )
 }
+
+/** What such a report has several of: one row each, of what is no list or group itself. */
+function lists(report: NonNullable<Run['report']>): string[] {
+  return Object.entries(report).flatMap(([name, value]) => {
+    const rows = name === 'figures' ? undefined : List.safeParse(value).data
+    const [first] = rows ?? []
+    if (rows === undefined || first === undefined) return []
+    const columns = Object.keys(first).filter((column) => typeof first[column] !== 'object')
+    const cell = (content: unknown): string =>
+      typeof content === 'number' ? exact(content) : String(content)
+    return [
+      '',
+      ...table(
+        columns.map((column) => column.replaceAll('_', ' ')),
+        rows.map((row) => columns.map((column) => cell(row[column]))),
+      ),
+    ]
+  })
+}
+
+const List = z.array(z.record(z.string(), z.unknown()))
 
 const COMMON = new Set(['ours', 'reference', 'ratio', 'load_average'])
 
