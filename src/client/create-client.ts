@@ -175,7 +175,8 @@ export class StoreClient implements Client {
   ): AsyncGenerator<HistoryEvent, void, undefined> {
     const { signal } = options
     const what = { what: 'version after which', min: 0, max: VERSION_MAX } as const
-    const after = checkWholeNumber(options.after ?? 0, what)
+    // The feed asks from the next version on, for many followers at once: that must be a version, too.
+    const after = Math.min(checkWholeNumber(options.after ?? 0, what), VERSION_MAX - 1)
     const { key, status, version } = await this.row(executionId)
     if (isClosed(status) && version <= after) return
     const events = this.feed.events(key, { after, ...(signal === undefined ? {} : { signal }) })

@@ -115,6 +115,18 @@ describe('the events of an execution', () => {
     expect(again.status).toBe(204)
   })
 
+  test('after the last version there can be are none, and nobody else misses theirs', async () => {
+    await http.client.start(steady, undefined, { id: 'beside' })
+    const beyond = new Reader(`${eventsOf(http.url, 'beside')}?after=2147483647`)
+    const reader = new Reader(eventsOf(http.url, 'beside'))
+    await goOn('beside', 5)
+    await http.client.result('beside')
+    await eventually(() => reader.isOver, { what: 'the end of the stream beside' })
+    expect(beyond.events).toEqual([])
+    expect(http.logged).toEqual([])
+    beyond.stop()
+  })
+
   test('are refused before the stream begins', async () => {
     expect((await http.request('GET', '/executions/nobody/events')).body).toMatchObject({
       code: 'EXECUTION_NOT_FOUND',
