@@ -7,6 +7,7 @@ import type { Client, StartOptions } from '../client/client.js'
 import { noParams, writing, type Operation } from './operation.js'
 import { problemOf } from './problem.js'
 import { idempotencyKey, noQuery, startBody } from './schemas.js'
+import { traceContextOf } from './trace-context.js'
 import * as wire from './wire.js'
 
 /** They are written in a few statements; more would keep the answer waiting. */
@@ -43,9 +44,14 @@ export function batchOperation({ client }: { readonly client: Client }): Operati
     },
     errors: [],
     async handle({ c, body: { executions }, key }) {
+      const trace = traceContextOf(c)
       const outcomes = await Promise.all(
         executions.map(async ({ workflow, input, ...rest }, index) => {
-          const options: StartOptions = key === undefined ? rest : { startId: placed(key, index), ...rest }
+          const options: StartOptions = {
+            ...trace,
+            ...(key === undefined ? {} : { startId: placed(key, index) }),
+            ...rest,
+          }
           try {
             const { executionId, created } = await client.start(workflow, input, options)
             return { status: created ? 201 : 200, executionId, created }

@@ -6,11 +6,11 @@ import type { Client, ListFilter, StartOptions } from '../client/client.js'
 import { errorCode } from '../core/errors.js'
 import { isClosed, type ClosedStatus } from '../core/execution.js'
 import { toFailure } from '../core/failure.js'
-import { formatTraceparent, parseTraceparent } from '../core/trace-ids.js'
 import { executionParams, noParams, reading, writing, type Operation } from './operation.js'
 import * as schemas from './schemas.js'
 import { START_ERRORS } from './start-errors.js'
 import { toJson } from './to-json.js'
+import { traceContextOf } from './trace-context.js'
 import * as wire from './wire.js'
 
 const POLL_MS_DEFAULT = 30_000
@@ -38,7 +38,7 @@ function start({ client, prefix }: ExecutionOptions): Operation {
     summary: 'Start an execution',
     description:
       'The same id finds the same execution, for ever: what happens when it is taken is said by `idPolicy`. ' +
-      'Without an id one is generated.',
+      'Without an id one is generated. A `traceparent` header makes it part of the trace of the caller.',
     idempotency:
       'Finds the execution that it made, for as long as that exists; also when it was given no id.',
     params: noParams,
@@ -62,23 +62,16 @@ function start({ client, prefix }: ExecutionOptions): Operation {
     errors: START_ERRORS,
     async handle({ c, body, key }) {
       const { workflow, input, ...rest } = body
-      const traceparent = traceparentOf(c)
       const given: StartOptions = {
+        ...traceContextOf(c),
         ...rest,
         ...(key === undefined ? {} : { startId: key }),
-        ...(traceparent === undefined ? {} : { traceparent }),
       }
       const { executionId, created } = await client.start(workflow, input, given)
       const location = `${prefix}/executions/${encodeURIComponent(executionId)}`
       return c.json({ executionId, created }, created ? 201 : 200, { Location: location })
     },
   })
-}
-
-/** One that is malformed is as good as none, says the standard. */
-function traceparentOf(c: Context): string | undefined {
-  const parent = parseTraceparent(c.req.header('traceparent') ?? '')
-  return parent === undefined ? undefined : formatTraceparent(parent)
 }
 
 function list({ client }: ExecutionOptions): Operation {

@@ -42,6 +42,12 @@ export const startBody = z
       .exactOptional()
       .meta({ description: 'Who goes first among those that wait; 1 is the most urgent.' }),
     key: text.exactOptional().meta({ description: 'For the limits by key of its workflow.' }),
+    traceparent: z
+      .string()
+      .regex(/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}/)
+      .max(200)
+      .exactOptional()
+      .meta({ description: 'Of the trace that it belongs to (W3C Trace Context); default: the header.' }),
   })
   .meta({ id: 'StartRequest' })
 

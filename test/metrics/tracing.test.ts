@@ -99,6 +99,16 @@ test('a traceparent of the caller is gone on with: by option, by header, and by 
   })
   expect(answer.status).toBe(201)
   expect(await using.client.result('by-header')).toBe(OUTER_TRACE)
+  const bodies = [
+    { workflow: 'leaf', id: 'by-batch' },
+    { workflow: 'leaf', id: 'by-body', traceparent: OUTER.replace('b7ad', 'c8be') },
+  ]
+  const many = await using.request('POST', '/executions/batch', {
+    body: { executions: bodies },
+    headers: { traceparent: OUTER },
+  })
+  expect(many.status).toBe(200)
+  for (const id of ['by-batch', 'by-body']) expect(await using.client.result(id)).toBe(OUTER_TRACE)
   const span = trace.getTracer('program').startSpan('request')
   const handle = await context.with(trace.setSpan(context.active(), span), () =>
     using.client.start(leaf, undefined, { id: 'by-context' }),
@@ -111,13 +121,15 @@ test('a traceparent of the caller is gone on with: by option, by header, and by 
         .getFinishedSpans()
         .map(toldOf)
         .filter(({ name, execution }) => name.startsWith('workflow') && String(execution).startsWith('by-'))
-      return all.length === 4 && all
+      return all.length === 6 && all
     },
     { what: 'the ends of the runs' },
   )
   const parents = new Map(roots.map(({ execution, parentId }) => [execution, parentId]))
   expect(parents.get('by-option')).toBe('b7ad6b7169203331')
   expect(parents.get('by-header')).toBe('b7ad6b7169203331')
+  expect(parents.get('by-batch')).toBe('b7ad6b7169203331')
+  expect(parents.get('by-body')).toBe('c8be6b7169203331')
   expect(parents.get('by-context')).toBe(span.spanContext().spanId)
 })
 
