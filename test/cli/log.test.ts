@@ -38,6 +38,7 @@ test('the lines of a failing step carry execution, step, attempt, node and reque
     body: JSON.stringify({ workflow: 'failing', id: 'order-7' }),
   })
   expect(started.status).toBe(201)
+  await fetch(`${origin}/api/v1/executions/order-7/history`)
   const lines = await eventually(
     () => {
       const all = linesOf(serving.output())
@@ -59,6 +60,10 @@ test('the lines of a failing step carry execution, step, attempt, node and reque
   expect(find('an execution failed')).toMatchObject({ ...about, level: 'info' })
   const isStart = (line: Line): boolean => line.msg === 'request' && line['method'] === 'POST'
   expect(lines.find(isStart)).toMatchObject({ requestId: 'request-7', executionId: 'order-7', status: 201 })
+  expect(lines.find((line) => line['path'] === '/api/v1/executions/order-7/history')).toMatchObject({
+    method: 'GET',
+    executionId: 'order-7',
+  })
   expect(serving.output()).not.toMatch(/hunter|abc\.def/)
   const { password } = new URL(url)
   if (password !== '') expect(serving.output()).not.toContain(password)
