@@ -254,6 +254,24 @@ suite('an execution', PATIENT, () => {
     await one.close()
   })
 
+  test('is forked from a step, and goes on by itself', async () => {
+    await startOrder('forked')
+    const one = await open('/executions/forked')
+    await one.page.getByRole('button', { name: /step charge the card.*done/ }).click()
+    await one.page.getByRole('button', { name: 'Fork from after it…' }).click()
+    await one.page.getByLabel(/^Id of the fork/).fill('the-fork')
+    await one.screenshot('fork')
+    await one.expectAccessible()
+    await one.page.getByRole('button', { name: 'Fork', exact: true }).click()
+    await one.page.getByRole('heading', { name: 'the-fork' }).waitFor()
+    await one.page.getByRole('button', { name: 'Approve “approved”…' }).click()
+    await one.page.getByLabel(/^Value/).fill('{"approved": true, "by": "bob"}')
+    await one.page.getByRole('button', { name: 'Send', exact: true }).click()
+    await one.page.getByRole('region', { name: 'Result' }).getByText('"bob"').waitFor()
+    expect(await statusOf('forked')).toBe('waiting')
+    await one.close()
+  })
+
   test('that does not exist says so', async () => {
     const one = await open('/executions/no%2Fsuch')
     await one.page.getByText('EXECUTION_NOT_FOUND').waitFor()

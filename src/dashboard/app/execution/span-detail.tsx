@@ -8,8 +8,17 @@ import { diffLines } from '../history/diff.js'
 import { failureOf, type Attempt, type Span } from '../history/spans.js'
 import { JsonView, readable } from '../parts/json.js'
 import { executionPath } from '../router.js'
+import { ForkDialog } from './fork-dialog.js'
 
-export function SpanDetail({ span, events }: { readonly span: Span; readonly events: readonly Recorded[] }) {
+export interface SpanDetailProps {
+  readonly executionId: string
+  readonly span: Span
+  readonly events: readonly Recorded[]
+  /** Only the latest run can be forked. */
+  readonly isLatestRun: boolean
+}
+
+export function SpanDetail({ executionId, span, events, isLatestRun }: SpanDetailProps) {
   const own = events.filter(({ version }) => span.versions.includes(version))
   return (
     <div class="span-detail">
@@ -45,10 +54,37 @@ export function SpanDetail({ span, events }: { readonly span: Span; readonly eve
           </>
         )}
       </dl>
+      {isLatestRun && <Forks executionId={executionId} span={span} />}
       {span.attempts.length > 1 && <AttemptDiff attempts={span.attempts} />}
       {own.map((event) => (
         <EventBody key={event.version} event={event} />
       ))}
+    </div>
+  )
+}
+
+/** Anew from before it, or on from after it. */
+function Forks({
+  executionId,
+  span: { versions, kind, endMs },
+}: Pick<SpanDetailProps, 'executionId' | 'span'>) {
+  const [version, setVersion] = useState<number | undefined>()
+  const before = Math.min(...versions) - 1
+  return (
+    <div class="spread">
+      {before >= 1 && (
+        <button type="button" class="button small" onClick={() => setVersion(before)}>
+          Fork, this {kind} anew…
+        </button>
+      )}
+      {endMs !== undefined && (
+        <button type="button" class="button small" onClick={() => setVersion(Math.max(...versions))}>
+          Fork from after it…
+        </button>
+      )}
+      {version !== undefined && (
+        <ForkDialog executionId={executionId} version={version} onClose={() => setVersion(undefined)} />
+      )}
     </div>
   )
 }

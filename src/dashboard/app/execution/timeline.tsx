@@ -14,6 +14,7 @@ const ROWS_STEP = 200
 const LONG_WAIT = 4
 
 export interface TimelineProps {
+  readonly executionId: string
   readonly events: readonly Recorded[]
   readonly isOpen: boolean
 }
@@ -23,7 +24,7 @@ interface Axis {
   readonly lengthMs: number
 }
 
-export function TimelineView({ events, isOpen }: TimelineProps) {
+export function TimelineView({ executionId, events, isOpen }: TimelineProps) {
   const [openId, setOpenId] = useState<string | undefined>()
   const [rows, setRows] = useState(ROWS_STEP)
   const [isWhole, setIsWhole] = useState(false)
@@ -47,6 +48,7 @@ export function TimelineView({ events, isOpen }: TimelineProps) {
   const untilMs = isCut ? lastMs + (lastMs - startMs) / LONG_WAIT : nowMs
   const axis = { startMs, lengthMs: Math.max(1, untilMs - startMs) }
   const shown = spans.slice(0, rows)
+  const latestRun = Math.max(...spans.map(({ run }) => run))
   return (
     <>
       {isLongWait && (
@@ -70,6 +72,8 @@ export function TimelineView({ events, isOpen }: TimelineProps) {
               span={span}
               axis={axis}
               events={events}
+              executionId={executionId}
+              isLatestRun={span.run === latestRun}
               isShown={openId === span.id}
               toggle={() => setOpenId(openId === span.id ? undefined : span.id)}
             />
@@ -105,6 +109,8 @@ function AxisRow({ axis }: { readonly axis: Axis }) {
 }
 
 interface RowProps {
+  readonly executionId: string
+  readonly isLatestRun: boolean
   readonly span: Span
   readonly axis: Axis
   readonly events: readonly Recorded[]
@@ -112,7 +118,7 @@ interface RowProps {
   readonly toggle: () => void
 }
 
-function Row({ span, axis, events, isShown, toggle }: RowProps) {
+function Row({ span, axis, isShown, toggle, ...rest }: RowProps) {
   return (
     <li class={isShown ? 'open' : ''}>
       <button
@@ -134,7 +140,7 @@ function Row({ span, axis, events, isShown, toggle }: RowProps) {
         </span>
         <span class="gantt-length">{lengthOf(span)}</span>
       </button>
-      {isShown && <SpanDetail span={span} events={events} />}
+      {isShown && <SpanDetail span={span} {...rest} />}
     </li>
   )
 }

@@ -105,7 +105,7 @@ interface HistoryViewProps {
   readonly execution: Execution
 }
 
-function HistoryView({ tab, history, execution: { status } }: HistoryViewProps) {
+function HistoryView({ tab, history, execution: { executionId, status } }: HistoryViewProps) {
   const { events, error, isComplete, more } = history
   if (events.length === 0) return error === undefined ? <Bones lines={4} /> : <Failed error={error} />
   return (
@@ -117,7 +117,9 @@ function HistoryView({ tab, history, execution: { status } }: HistoryViewProps) 
       )}
       {tab === 'graph' && <GraphView events={events} status={status} isOpen={isOpen(status)} />}
       {tab === 'events' && <EventList events={events} />}
-      {tab !== 'graph' && tab !== 'events' && <TimelineView events={events} isOpen={isOpen(status)} />}
+      {tab !== 'graph' && tab !== 'events' && (
+        <TimelineView executionId={executionId} events={events} isOpen={isOpen(status)} />
+      )}
       {!isComplete && (
         <div class="pager">
           <span class="muted">The first {count(events.length, 'event')} of its history.</span>
