@@ -5,6 +5,7 @@ import { useState } from 'preact/hooks'
 import { change, newKey } from '../api/request.js'
 import { count } from '../format.js'
 import { Dialog } from '../parts/dialog.js'
+import { DialogEnd } from '../parts/dialog-end.js'
 import { textOf, toast } from '../parts/toasts.js'
 import { executionPath, go } from '../router.js'
 
@@ -51,19 +52,7 @@ export function ForkDialog({ executionId, version, onClose }: ForkDialogProps) {
           onInput={(event) => setId(event.currentTarget.value)}
         />
       </label>
-      {problem !== '' && (
-        <p class="note-bad" role="alert">
-          {problem}
-        </p>
-      )}
-      <div class="feet">
-        <button type="button" class="button" onClick={onClose}>
-          Never mind
-        </button>
-        <button type="submit" class="button main">
-          Fork
-        </button>
-      </div>
+      <DialogEnd problem={problem} submit="Fork" onClose={onClose} />
     </Dialog>
   )
 }

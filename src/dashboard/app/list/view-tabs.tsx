@@ -2,6 +2,7 @@
 
 import { useState } from 'preact/hooks'
 import { Dialog } from '../parts/dialog.js'
+import { DialogEnd } from '../parts/dialog-end.js'
 import { place } from '../router.js'
 import { forgetView, GIVEN, isSameQuery, savedViews, saveView } from './views.js'
 
@@ -60,14 +61,7 @@ function NameDialog({ query, onClose }: { readonly query: string; readonly onClo
           onInput={(event) => setName(event.currentTarget.value)}
         />
       </label>
-      <div class="feet">
-        <button type="button" class="button" onClick={onClose}>
-          Never mind
-        </button>
-        <button type="submit" class="button main" disabled={name.trim() === '' || isTaken}>
-          Save
-        </button>
-      </div>
+      <DialogEnd submit="Save" isDisabled={name.trim() === '' || isTaken} onClose={onClose} />
     </Dialog>
   )
 }

@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks'
 import { change, newKey } from '../api/request.js'
 import { executionPath, go } from '../router.js'
 import { Dialog } from './dialog.js'
+import { DialogEnd } from './dialog-end.js'
 import { pretty } from './json.js'
 import { textOf, toast } from './toasts.js'
 
@@ -62,19 +63,7 @@ export function StartDialog({ workflow, input, onClose }: StartDialogProps) {
           onInput={(event) => setId(event.currentTarget.value)}
         />
       </label>
-      {problem !== '' && (
-        <p class="note-bad" role="alert">
-          {problem}
-        </p>
-      )}
-      <div class="feet">
-        <button type="button" class="button" onClick={onClose}>
-          Never mind
-        </button>
-        <button type="submit" class="button main">
-          Start
-        </button>
-      </div>
+      <DialogEnd problem={problem} submit="Start" onClose={onClose} />
     </Dialog>
   )
 }
