@@ -53,9 +53,10 @@ export async function migrate(options: MigrateOptions): Promise<void> {
         partitionCount: options.partitionCount,
         region: options.region ?? 'local',
       })
-      const { reportingRole: role } = options
-      if (role !== undefined) await grantReporting(pool, { schema, role })
     })
+    // Not under the lock: CockroachDB changes what is granted on a schema only once no open transaction has looked into it.
+    const { reportingRole: role } = options
+    if (role !== undefined) await grantReporting(pool, { schema, role })
   } catch (error) {
     throw asStoreError(error, { call: 'migrate', doubtful: false })
   } finally {

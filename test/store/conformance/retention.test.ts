@@ -8,6 +8,7 @@ import { keptMsOf, KEPT_MS_DEFAULT } from '../../../src/core/retention.js'
 import type { Expired, Sweep } from '../../../src/store/store.js'
 import { conformance } from '../../support/conformance.js'
 import { commitOf, idsOf, Place, releaseOf, signalTo, startRow } from '../../support/store-rows.js'
+import { eventually } from '../../support/wait.js'
 
 conformance('retention', (context) => {
   const DAY_MS = 86_400_000
@@ -166,7 +167,8 @@ conformance('retention', (context) => {
     await context.sql`update executions set version = 11000 where execution_id = ${key.executionId}::text`
     const expired = await found(sweepOf(place))
     await context.settled(place)
-    expect(await context.store.removeExpired(expired)).toBe(1)
+    // CockroachDB may still hold the row's lock of the part before: what is locked is left for the next time.
+    await eventually(async () => (await context.store.removeExpired(expired)) === 1)
     expect(await rowsOf(place)).toMatchObject({ executions: 0, events: 0 })
   })
 
