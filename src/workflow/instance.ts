@@ -148,7 +148,6 @@ export class Instance {
   /** Applies one event and drains the code; undefined: the code can go no further. */
   deliver(event: Event): Promise<void> | undefined {
     if (event.type === 'started') return this.begin(event)
-    if (this.seeds.length > 0) this.passSeeds(event)
     return this.apply(event) ? drain() : undefined
   }
 
@@ -273,6 +272,7 @@ export class Instance {
 
   /** Applies an event of the run under way; returns whether code may have become able to go on: drain it then. */
   apply(event: Event): boolean {
+    if (this.seeds.length > 0) this.passSeeds(event)
     switch (event.type) {
       case 'step_completed':
       case 'signal_received':

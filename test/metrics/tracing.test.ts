@@ -186,7 +186,8 @@ test('a node that is killed within a step: the next one goes on with the same tr
 
 test('and it is counted as a node that died and an execution taken over', async () => {
   const metrics = new Metrics(await using.engine.metrics())
-  expect(metrics.sum('cerebelum_nodes_buried_total')).toBe(1)
+  // More than one where this machine stood still for longer than a lease: nodes of this process are buried too then.
+  expect(metrics.sum('cerebelum_nodes_buried_total')).toBeGreaterThanOrEqual(1)
   // By whoever looks first: as an heir, or because the doorbell rings.
   const taken = (source: string): number => metrics.sum('cerebelum_executions_claimed_total', { source })
   expect(taken('failover') + taken('doorbell')).toBeGreaterThanOrEqual(1)
