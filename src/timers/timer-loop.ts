@@ -100,6 +100,8 @@ export class TimerLoop {
     if (fired.taken > 0 || isDue) onRung(foreign)
     if (fired.taken === BATCH_MAX) {
       this.keep(foreign, this.databaseMs())
+      // More are due: the next turn takes them, and does not wait for a poll first.
+      this.nextDueMs = this.databaseMs() - GATHER_MS
       return 0
     }
     return this.sleep(fired.nextInMs, foreign)

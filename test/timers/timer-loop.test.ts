@@ -39,7 +39,7 @@ afterEach(async () => {
   await loop?.stop()
 })
 
-async function startLoop(nextInMs: number | null = null) {
+async function startLoop(nextInMs: number | null = null, taken: number[] = []) {
   const clock = new HandClock()
   const asked: number[][] = []
   const fired: number[][] = []
@@ -52,7 +52,7 @@ async function startLoop(nextInMs: number | null = null) {
     },
     fireTimers: (homes) => {
       fired.push(numbers(homes))
-      return Promise.resolve({ taken: 0, nextInMs: null })
+      return Promise.resolve({ taken: taken.shift() ?? 0, nextInMs: null })
     },
   }
   loop = new TimerLoop({ store, clock, log: silentLogger, partitions: () => [own], onRung: () => undefined })
@@ -60,6 +60,14 @@ async function startLoop(nextInMs: number | null = null) {
   await eventually(() => asked.length === 1 && clock.next < Infinity, { what: 'the first look' })
   return { clock, asked, fired, loop }
 }
+
+describe('a loop with more due than a statement takes', () => {
+  it('takes all of it at once, without a poll in between', async () => {
+    const { clock, fired } = await startLoop(0, [1_000, 1_000, 1_000, 12])
+    for (let turn = 0; turn < 3; turn++) await clock.move(0)
+    expect(fired).toHaveLength(4)
+  })
+})
 
 describe('an idle loop', () => {
   it('takes nothing, and asks once a second', async () => {
