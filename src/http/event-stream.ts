@@ -1,4 +1,4 @@
-// Server-sent events out of an async iterable. Promises that nothing is read ahead of a slow reader, that proxies see a sign of
+// Server-sent events out of an async iterable. Promises that one event at most is read ahead of a slow reader, that proxies see a sign of
 // life every 15 s, and that whatever is behind it ends with the connection, or when the node drains: readers come again, to
 // another node, with the id of the last event that they got.
 
@@ -29,8 +29,14 @@ export async function eventStream(
   const gone = new AbortController()
   const signal = AbortSignal.any([c.req.raw.signal, draining, gone.signal])
   const events = open(signal)[Symbol.asyncIterator]()
+  const take = (): Promise<IteratorResult<StreamedEvent>> => {
+    const taken = events.next()
+    // A reader that is slow looks at it later, or never: until then its failure is nobody's, and must end no process.
+    taken.catch(() => undefined)
+    return taken
+  }
   // What is refused is refused by a status, not in the middle of a stream; nothing to come yet is no reason to wait.
-  let next = events.next()
+  let next = take()
   await Promise.race([next, delay(systemClock, FIRST_MS, signal).catch(() => undefined)])
   let isBegun = false
   const body = new ReadableStream<Uint8Array>(
@@ -44,7 +50,7 @@ export async function eventStream(
           const result = await within(BEAT_MS, next, signal)
           if (result === undefined) return controller.enqueue(encoder.encode(': still here\n\n'))
           if (result.done === true) return controller.close()
-          next = events.next()
+          next = take()
           controller.enqueue(encoder.encode(lines(result.value)))
         } catch (error) {
           if (!signal.aborted) {
@@ -56,7 +62,6 @@ export async function eventStream(
       },
       async cancel() {
         gone.abort()
-        next.catch(() => undefined)
         await events.return?.()
       },
     },

@@ -5,7 +5,9 @@
 // Wherever a statement of the store locks several rows of `executions`, it does so in the order of their keys, so
 // that no two of them wait for each other in a ring.
 //
-// It comes in two shapes, because most of the traffic is plain appends that write no row of `executions` at all.
+// It comes in two shapes, because most of the traffic is plain appends that write no row of `executions` at all; and the
+// two that are most of it under load, results of steps and ends, have lean statements of their own (`append.ts`,
+// `close.ts`), which say the same of them.
 
 import type { Commit, CommitOutcome } from './store.js'
 import { appendResults, areResults } from './append.js'

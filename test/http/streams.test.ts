@@ -1,12 +1,15 @@
 // Server-sent events over a real socket: a history without a gap or a repeat over nodes that come and go, lists and the cluster
 // as they change, any number of readers for a few queries.
 
+import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { StoreClient } from '../../src/client/create-client.js'
 import { DEFAULT_LIMITS } from '../../src/core/limits.js'
 import { silentLogger, systemClock } from '../../src/core/ports.js'
+import { CerebelumError } from '../../src/core/errors.js'
 import { createHttpApp } from '../../src/http/app.js'
+import { eventStream, type StreamedEvent } from '../../src/http/event-stream.js'
 import { serveHttp, type HttpServer } from '../../src/http/serve.js'
 import { workflow } from '../../src/workflow/define.js'
 import { useHttp } from '../support/http.js'
@@ -206,6 +209,27 @@ describe('the cluster', () => {
     await eventually(() => told('left', nodeId))
     reader.stop()
   })
+})
+
+test('a failure that a slow reader has not come to harms nobody, and is told when it comes', async () => {
+  const failing = async function* (): AsyncGenerator<StreamedEvent> {
+    yield { event: 'history', id: '1', data: {} }
+    await Promise.resolve()
+    throw new CerebelumError('ENGINE_STOPPED', 'stopped meanwhile')
+  }
+  const app = new Hono().get('/', (c) => eventStream(c, new AbortController().signal, failing))
+  const reader = (await app.request('/')).body?.getReader()
+  const read = async (): Promise<string> => new TextDecoder().decode((await reader?.read())?.value)
+  expect(await read()).toContain('retry: ')
+  let isUnhandled = false
+  const note = (): void => void (isUnhandled = true)
+  process.once('unhandledRejection', note)
+  // Node tells of a rejection that nobody handles when the turn has ended.
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+  process.off('unhandledRejection', note)
+  expect(isUnhandled).toBe(false)
+  expect(await read()).toContain('event: history')
+  expect(await read()).toContain('ENGINE_STOPPED')
 })
 
 test('a stream ends when its node drains', async () => {
